@@ -1,0 +1,1 @@
+//! Bytes of records and rows.

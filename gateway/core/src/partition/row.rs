@@ -1,0 +1,175 @@
+//! Rows: the state as the store keeps it. The store is the materialised fold of the log.
+//!
+//! The order of keys here is the order of their bytes in the store (`codec::row`), within each table.
+
+use alloc::sync::Arc;
+
+use super::group::ValueSpec;
+use super::record::Emitted;
+use crate::address::{Address, EgressId, FunctionType};
+use crate::id::{Epoch, Lsn, PartitionId, Sequence, Timestamp};
+use crate::message::{
+    ClientRequest, Envelope, Message, RequestKey, RequestProgress, SourceId, SourcePosition, TypedValue,
+};
+
+/// The name of a row.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum RowKey {
+    /// The last record whose effect is in the store. Written with every flush.
+    Applied,
+    /// The epoch of the last adoption.
+    Epoch,
+    /// The next number for messages in mailboxes and for timers.
+    NextSequence,
+    /// How many idempotency keys are remembered.
+    Keys,
+    /// The watermark for another partition's outbox.
+    Peer(PartitionId),
+    /// The watermark for a source.
+    Source(SourceId),
+    /// The values that a function type has declared.
+    Specs(FunctionType),
+    /// The next number in the outbox to a partition.
+    OutboxNext(PartitionId),
+    /// The last number that was removed from the outbox to a partition.
+    OutboxTrimmed(PartitionId),
+    /// The next number in an egress.
+    EgressNext(EgressId),
+    /// The last number that was removed from an egress.
+    EgressTrimmed(EgressId),
+    /// A waiting message; `Sequence::NONE` is the mark of a parked address, which so comes before its messages.
+    Mailbox(Address, Sequence),
+    /// A message to be sent later, or a request to be forgotten.
+    Timer(TimerKey),
+    /// A pending cancellation token of a sender.
+    Token(Address, Arc<str>),
+    /// A message for another partition.
+    Outbox(PartitionId, Sequence),
+    /// A record for a sink.
+    Egress(EgressId, Sequence),
+    /// An idempotent request.
+    Request(RequestKey),
+    /// A value of an address, by name.
+    Value(Address, Arc<str>),
+    /// When a value disappears, if presenting it postpones that.
+    Expiry(Address, Arc<str>),
+}
+
+impl RowKey {
+    /// The first key of the tables that are read whole when a partition is restored.
+    pub const HEAD_FROM: Self = Self::Applied;
+
+    /// The mark of a parked address.
+    #[must_use]
+    pub const fn parked(address: Address) -> Self {
+        Self::Mailbox(address, Sequence::NONE)
+    }
+}
+
+/// The content of a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Row {
+    /// `Applied`.
+    Lsn(Lsn),
+    /// `Epoch`.
+    Epoch(Epoch),
+    /// `NextSequence`, `Peer`, `OutboxNext`, `OutboxTrimmed`, `EgressNext`, `EgressTrimmed`.
+    Sequence(Sequence),
+    /// `Keys`.
+    Count(u64),
+    /// `Source`: the reader's epoch and the watermark.
+    Source(Epoch, SourcePosition),
+    /// `Specs`.
+    Specs(Arc<[ValueSpec]>),
+    /// `Mailbox` with a sequence.
+    Message(Message),
+    /// `Mailbox` without a sequence.
+    Parked(Parked),
+    /// `Timer`.
+    Timer(TimerTask),
+    /// `Token`.
+    Token(TimerKey),
+    /// `Outbox`.
+    Envelope(Envelope),
+    /// `Egress`.
+    Emitted(Emitted),
+    /// `Request`.
+    Request(RequestRow),
+    /// `Value`, with the moment at which it disappears; if that can be postponed, `Expiry` has it.
+    Value(TypedValue, Timestamp),
+    /// `Expiry`.
+    Expiry(Timestamp),
+}
+
+/// Why an address waits for an operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parked {
+    /// Since when.
+    pub at: Timestamp,
+    /// How often the message at its head failed alone.
+    pub failures: u32,
+    /// What the function said last.
+    pub text: Arc<str>,
+}
+
+/// The name of a timer: when it fires, then a number that is never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TimerKey {
+    /// When it fires.
+    pub fire_at: Timestamp,
+    /// Its number.
+    pub id: Sequence,
+}
+
+/// A timer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timer {
+    /// Its name.
+    pub key: TimerKey,
+    /// What to do when it fires.
+    pub task: TimerTask,
+}
+
+/// What to do when a timer fires.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TimerTask {
+    /// Send a message.
+    Send {
+        /// Who sends; its partition keeps the timer.
+        sender: Address,
+        /// To whom.
+        target: Address,
+        /// What.
+        argument: TypedValue,
+        /// The token under which the sender may cancel it.
+        token: Option<Arc<str>>,
+    },
+    /// Forget a completed request.
+    Forget(RequestKey),
+}
+
+impl TimerTask {
+    /// What it counts for in the bounds, in bytes.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let payload = match self {
+            Self::Send { sender, target, argument, token } => {
+                let token = token.as_ref().map_or(0, |token| token.len());
+                sender.id.len() + target.id.len() + argument.cost() + token
+            }
+            Self::Forget(_) => 0,
+        };
+        size_of::<Timer>() + payload
+    }
+}
+
+/// What is remembered of a request with an idempotency key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestRow {
+    /// To whom the message went.
+    pub target: Address,
+    /// Key and body hash.
+    pub request: Arc<ClientRequest>,
+    /// How far it has come.
+    pub progress: RequestProgress,
+}

@@ -1,0 +1,63 @@
+//! What the application declares and how its functions are to be treated: data and pure functions. Only `handle` reads
+//! it; every decision that follows from it is written into a record, so that recovery under another configuration
+//! gives the same state.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+
+use crate::address::{EgressId, FunctionType};
+
+/// The declared functions and egresses.
+#[derive(Clone, Debug, Default)]
+pub struct Application {
+    /// Function types that are declared by name.
+    pub functions: BTreeMap<FunctionType, FunctionPolicy>,
+    /// Namespaces all of whose functions are declared (`namespace/*`); a name of its own goes first.
+    pub namespaces: BTreeMap<Arc<str>, FunctionPolicy>,
+    /// Where records may be sent.
+    pub egresses: BTreeSet<EgressId>,
+}
+
+impl Application {
+    /// How to treat a function; nothing if it is not declared.
+    #[must_use]
+    pub fn policy(&self, function: &FunctionType) -> Option<&FunctionPolicy> {
+        self.functions.get(function).or_else(|| self.namespaces.get(function.namespace()))
+    }
+}
+
+/// How messages are grouped for a function, and what happens when it fails.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FunctionPolicy {
+    /// Most messages in one group.
+    pub batch_messages: usize,
+    /// Most bytes of messages in one group; a single larger message still goes.
+    pub batch_bytes: usize,
+    /// How often a message that stands alone at the head may fail before its address is parked.
+    pub attempts: u32,
+    /// The wait after the first failure, in milliseconds; it doubles with each further one.
+    pub backoff_first_ms: u64,
+    /// The longest wait between attempts, in milliseconds.
+    pub backoff_longest_ms: u64,
+}
+
+impl FunctionPolicy {
+    /// The wait after the given number of failures (from 1).
+    #[must_use]
+    pub fn backoff_ms(&self, failures: u32) -> u64 {
+        let doublings = failures.saturating_sub(1).min(32);
+        self.backoff_first_ms.saturating_mul(1 << doublings).min(self.backoff_longest_ms)
+    }
+}
+
+impl Default for FunctionPolicy {
+    fn default() -> Self {
+        Self {
+            batch_messages: 1000,
+            batch_bytes: 1 << 20,
+            attempts: 8,
+            backoff_first_ms: 100,
+            backoff_longest_ms: 30_000,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Egresses: where records go.
+//!
+//! The core keeps each record of an egress until its sink acknowledges it, and hands them out in order, per partition, after
+//! they became durable. A sink may see a record again after a crash; (partition, sequence) tells it so.
+
+use std::sync::Arc;
+
+use tidegate_core::address::EgressId;
+use tidegate_core::id::{PartitionId, Sequence};
+use tidegate_core::partition::record::Emitted;
+
+/// How a sink says that it took records: egress, partition, last sequence. Must not block.
+pub type Acknowledge = Arc<dyn Fn(&EgressId, PartitionId, Sequence) + Send + Sync>;
+
+/// Takes the records of one egress.
+pub trait Sink: Send + Sync + 'static {
+    /// Takes a record over. Bounded by the core, which hands out only so many bytes before an acknowledgement.
+    fn emit(&self, partition: PartitionId, sequence: Sequence, emitted: Emitted);
+}

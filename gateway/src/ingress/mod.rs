@@ -1,0 +1,96 @@
+//! Ingresses: where messages come from.
+//!
+//! An ingress knows nothing of partitions or logs. It hands messages to a [`Door`], which the router implements.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidegate_core::address::{Address, EgressId};
+use tidegate_core::id::{PartitionId, Sequence};
+use tidegate_core::message::{RequestProgress, TypedValue};
+use tidegate_core::partition::effect::ClientRefusal;
+use tidegate_core::partition::record::Emitted;
+
+/// A message that a client wants delivered.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// To whom.
+    pub target: Address,
+    /// What.
+    pub argument: TypedValue,
+    /// The client's idempotency key with a collision-resistant hash of the body.
+    pub idempotency: Option<(String, [u8; 32])>,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is durably accepted; a client that only sends is done.
+    Accepted,
+    /// It was accepted before under the same key.
+    Repeated(RequestProgress),
+    /// The function replied.
+    Replied(TypedValue),
+    /// The message was consumed and nobody replied, or nobody replied in time; it stays accepted.
+    NoReply,
+}
+
+/// Why a message was not taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The partition refused it; nothing was accepted.
+    #[error("refused: {0:?}")]
+    Refused(ClientRefusal),
+    /// The node is stopping, or lost the partition, while the message was under way.
+    #[error("the message may or may not have been accepted")]
+    Unknown,
+    /// The node takes nothing in at the moment: it is starting or stopping.
+    #[error("the node does not take messages now")]
+    Closed,
+}
+
+/// A record of an egress with its place.
+#[derive(Clone, Debug)]
+pub struct EgressRecord {
+    /// Which partition's egress.
+    pub partition: PartitionId,
+    /// Its place in it.
+    pub sequence: Sequence,
+    /// The record.
+    pub emitted: Emitted,
+}
+
+/// The way into the node. All methods wait while the node is full, which is how backpressure reaches clients.
+#[async_trait]
+pub trait Door: Send + Sync + 'static {
+    /// Returns when the message is durable.
+    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError>;
+
+    /// Returns when the function has replied, or after `timeout`.
+    async fn call(&self, message: Inbound, timeout: Duration) -> Result<Outcome, DoorError>;
+
+    /// The values of an address as they are now, by name, once that is durable.
+    async fn values(&self, address: Address) -> Result<Vec<(String, TypedValue)>, DoorError>;
+
+    /// Records of an egress in one partition after a sequence, as many as fit a bounded answer.
+    async fn read_egress(
+        &self,
+        egress: EgressId,
+        partition: PartitionId,
+        after: Sequence,
+    ) -> Result<Vec<EgressRecord>, DoorError>;
+
+    /// Lets the node forget records of an egress.
+    async fn acknowledge_egress(
+        &self,
+        egress: EgressId,
+        partition: PartitionId,
+        through: Sequence,
+    ) -> Result<(), DoorError>;
+
+    /// How many partitions there are.
+    fn partitions(&self) -> u16;
+
+    /// Resolves when an egress may hold more records than before; may resolve too often, never too seldom.
+    async fn egress_changed(&self, egress: &EgressId);
+}

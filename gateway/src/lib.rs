@@ -1,0 +1,11 @@
+//! The gateway: drives the core and talks to the world. `ARCHITECTURE.md` says how it hangs together.
+
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod egress;
+pub mod ingress;
+pub mod invoker;
+pub mod log;
+pub mod ownership;
+pub mod store;

@@ -1,0 +1,49 @@
+//! The state store: rows behind the log, one database per partition. It is snapshot, spill and recovery in one.
+//!
+//! Keys and rows are bytes here; `tidegate_core::codec::row` gives them their meaning.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidegate_core::id::PartitionId;
+
+/// Opens the database of each partition.
+#[async_trait]
+pub trait StateStore: Send + Sync + 'static {
+    /// Opens or creates the database of a partition. Only the owner of a partition may open it.
+    async fn open(&self, partition: PartitionId) -> Result<Box<dyn PartitionStore>, StoreError>;
+
+    /// Closes what all databases share. Their own `close` comes first.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// The database of one partition.
+#[async_trait]
+pub trait PartitionStore: Send + Sync + 'static {
+    /// The row of a key.
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Rows from `from` on and below `until`, in order, until `bytes` bytes of keys and rows were read; at least one if
+    /// there is one. The flag says whether further rows follow.
+    async fn scan(&self, from: &[u8], until: &[u8], bytes: usize) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError>;
+
+    /// Writes all changes as one, and returns when they are durable: after a crash all are there or none. A change
+    /// without a row removes it.
+    async fn commit(&self, changes: Vec<(Bytes, Option<Bytes>)>) -> Result<(), StoreError>;
+
+    /// Closes the database. Nothing is lost without it.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// The store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has opened the database since; this one must stop using it.
+    #[error("the database of partition {0} was opened by another owner")]
+    Fenced(PartitionId),
+    /// It may work later: the device or the object store did not answer well.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// It will not work later either: data is damaged, of another version, or access is denied.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
+}

@@ -1,0 +1,1 @@
+//! Write stateful functions.

@@ -1,0 +1,2 @@
+//! The fraud-detection sample.
+fn main() {}
