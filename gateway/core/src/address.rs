@@ -46,15 +46,15 @@ pub type EgressId = Typename;
 impl Typename {
     /// Parses `namespace/name`: exactly one slash, neither part empty, no control characters.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let (namespace, name) = text
-            .split_once('/')
-            .ok_or_else(|| AddressError::NotATypename(text.into()))?;
+        let (namespace, name) =
+            text.split_once('/').ok_or_else(|| AddressError::NotATypename(text.into()))?;
         Self::new(namespace, name)
     }
 
     /// Joins the two parts, checking each.
     pub fn new(namespace: &str, name: &str) -> Result<Self, AddressError> {
-        if namespace.is_empty() || name.is_empty() || namespace.contains('/') || name.contains('/') {
+        if namespace.is_empty() || name.is_empty() || namespace.contains('/') || name.contains('/')
+        {
             return Err(AddressError::NotATypename(format!("{namespace}/{name}")));
         }
         if namespace.chars().chain(name.chars()).any(char::is_control) {
@@ -65,6 +65,11 @@ impl Typename {
             return Err(AddressError::TooLong { what: "the name", bytes, limit: NAME_BYTES_MAX });
         }
         Ok(Self(format!("{namespace}/{name}").into()))
+    }
+
+    /// Not above any name. It is none itself.
+    pub(crate) fn lowest() -> Self {
+        Self(Arc::from(""))
     }
 
     /// The part before the slash.
@@ -114,7 +119,11 @@ impl Address {
             return Err(AddressError::EmptyId);
         }
         if id.len() > ID_BYTES_MAX {
-            return Err(AddressError::TooLong { what: "the id", bytes: id.len(), limit: ID_BYTES_MAX });
+            return Err(AddressError::TooLong {
+                what: "the id",
+                bytes: id.len(),
+                limit: ID_BYTES_MAX,
+            });
         }
         Ok(Self { function, id: id.into() })
     }

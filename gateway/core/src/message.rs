@@ -32,7 +32,8 @@ impl TypedValue {
     /// What it counts for in the bounds: bytes of payload, name and metadata plus the struct.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let metadata: usize = self.metadata.iter().map(|entry| entry.len() + size_of::<Bytes>()).sum();
+        let metadata: usize =
+            self.metadata.iter().map(|entry| entry.len() + size_of::<Bytes>()).sum();
         size_of::<Self>() + self.typename.len() + self.value.len() + metadata
     }
 }

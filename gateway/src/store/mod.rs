@@ -24,7 +24,12 @@ pub trait PartitionStore: Send + Sync + 'static {
 
     /// Rows from `from` on and below `until`, in order, until `bytes` bytes of keys and rows were read; at least one if
     /// there is one. The flag says whether further rows follow.
-    async fn scan(&self, from: &[u8], until: &[u8], bytes: usize) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError>;
+    async fn scan(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        bytes: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError>;
 
     /// Writes all changes as one, and returns when they are durable: after a crash all are there or none. A change
     /// without a row removes it.

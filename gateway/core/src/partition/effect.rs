@@ -117,13 +117,6 @@ pub enum Effect {
         /// Durable position that it depends on.
         after: Lsn,
     },
-    /// The message of an idempotent request was consumed without a reply so far: whoever waits may be told.
-    CompleteRequest {
-        /// Which request.
-        request: RequestId,
-        /// Durable position that it depends on.
-        after: Lsn,
-    },
     /// Show rows to whoever asked.
     ShowRows {
         /// Whom.

@@ -27,8 +27,11 @@ impl Group {
     #[must_use]
     pub fn cost(&self) -> usize {
         let messages: usize = self.messages.iter().map(Message::cost).sum();
-        let values: usize =
-            self.values.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, TypedValue::cost)).sum();
+        let values: usize = self
+            .values
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, TypedValue::cost))
+            .sum();
         messages + values
     }
 }

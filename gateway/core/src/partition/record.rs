@@ -4,12 +4,15 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::slice;
 
 use super::group::{Rejection, ValueSpec};
 use super::row::{Parked, RequestRow, Timer, TimerKey};
 use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{Epoch, PartitionId, Sequence, Timestamp};
-use crate::message::{Envelope, Message, RequestId, SourceId, SourcePosition, TypedValue};
+use crate::message::{
+    Envelope, Message, RequestId, RequestKey, SourceId, SourcePosition, TypedValue,
+};
 
 /// Everything that can become a fact.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,26 +31,21 @@ pub enum Record {
         /// The watermark from now on.
         watermark: SourcePosition,
     },
-    /// A message was accepted from outside the partition and waits in a mailbox.
+    /// A message was accepted from outside the partition: its number, position or key is used up.
     MessageAccepted {
         /// Where from.
         provenance: Provenance,
-        /// Where to.
-        entry: MailboxEntry,
+        /// What becomes of it; never `Remote`.
+        delivery: Delivery,
     },
-    /// A message was taken note of but goes nowhere: its number or position is used up.
-    MessageDiscarded {
-        /// Where from.
-        provenance: Provenance,
-        /// Why.
-        reason: DiscardReason,
-    },
-    /// A reply arrived from another partition for a request that is kept here.
+    /// A reply to a request with an idempotency key left the mailbox of its reply address.
     ReplyRecorded {
-        /// Where from.
-        provenance: Provenance,
-        /// The reply.
-        reply: RecordedReply,
+        /// The reply address.
+        address: Address,
+        /// The message that leaves its mailbox.
+        consumed: Sequence,
+        /// What is remembered of the request from now on; nothing changes if it was answered before or is gone.
+        row: Option<RequestRow>,
     },
     /// A function type declared values; the list is complete, in order of registration.
     ValuesRegistered {
@@ -97,7 +95,7 @@ pub enum Record {
         /// Which address.
         address: Address,
     },
-    /// An operator gave up a message; its address goes on with the next one.
+    /// An operator gave up the message at the head of a parked address.
     HeadDropped {
         /// Which address.
         address: Address,
@@ -106,6 +104,21 @@ pub enum Record {
         /// The idempotent request that came with it, completed without a reply, and when it is forgotten.
         completed: Option<(RequestRow, Timer)>,
     },
+}
+
+impl Record {
+    /// What the record delivers, in order.
+    #[must_use]
+    pub fn deliveries(&self) -> &[Delivery] {
+        match self {
+            Self::MessageAccepted { delivery, .. }
+            | Self::TimerFired { outcome: TimerOutcome::Delivered(delivery), .. } => {
+                slice::from_ref(delivery)
+            }
+            Self::BatchCommitted(commit) => &commit.sends,
+            _ => &[],
+        }
+    }
 }
 
 /// Where an accepted message came from, with what its deduplication must remember.
@@ -185,26 +198,30 @@ pub struct Emitted {
     pub argument: TypedValue,
 }
 
-/// A reply to a request that is kept here.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RecordedReply {
-    /// What it answers.
-    pub request: RequestId,
-    /// What it says.
-    pub argument: TypedValue,
-    /// For a request with an idempotency key: what is remembered of it from now on.
-    pub row: Option<RequestRow>,
+impl Emitted {
+    /// What it counts for in the bounds, in bytes.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        size_of::<Self>() + self.argument.cost()
+    }
 }
 
-/// What becomes of a message that a function or a timer sends.
+/// What becomes of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Delivery {
     /// It enters a mailbox of this partition.
     Local(MailboxEntry),
     /// It waits for another partition.
     Remote(OutboxEntry),
-    /// It answers a request that is kept here.
-    Reply(RecordedReply),
+    /// It answers a client that waits at this incarnation.
+    Reply {
+        /// What it answers; always a waiting request.
+        request: RequestId,
+        /// What it says.
+        argument: TypedValue,
+    },
+    /// It goes nowhere.
+    Dropped(DiscardReason),
 }
 
 /// What becomes of a timer.
@@ -212,12 +229,10 @@ pub enum Delivery {
 pub enum TimerOutcome {
     /// Its message is sent.
     Delivered(Delivery),
-    /// Its message goes nowhere.
-    Discarded(DiscardReason),
     /// A completed request is forgotten; this many keys remain.
     Forgotten {
         /// Which request.
-        request: crate::message::RequestKey,
+        request: RequestKey,
         /// How many keys are remembered from now on.
         keys: u64,
     },

@@ -9,7 +9,8 @@ use super::record::Emitted;
 use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{Epoch, Lsn, PartitionId, Sequence, Timestamp};
 use crate::message::{
-    ClientRequest, Envelope, Message, RequestKey, RequestProgress, SourceId, SourcePosition, TypedValue,
+    ClientRequest, Envelope, Message, RequestKey, RequestProgress, SourceId, SourcePosition,
+    TypedValue,
 };
 
 /// The name of a row.
@@ -64,6 +65,16 @@ impl RowKey {
     pub const fn parked(address: Address) -> Self {
         Self::Mailbox(address, Sequence::NONE)
     }
+
+    /// Whether a row of this key is written at most once: it appears, and it disappears for good.
+    #[must_use]
+    pub fn is_born_once(&self) -> bool {
+        match self {
+            Self::Mailbox(_, sequence) => *sequence != Sequence::NONE,
+            Self::Timer(_) | Self::Outbox(..) | Self::Egress(..) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The content of a row.
@@ -99,6 +110,27 @@ pub enum Row {
     Value(TypedValue, Timestamp),
     /// `Expiry`.
     Expiry(Timestamp),
+}
+
+impl Row {
+    /// What it counts for in the bounds, in bytes.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::Message(message) => message.cost(),
+            Self::Envelope(envelope) => envelope.cost(),
+            Self::Emitted(emitted) => emitted.cost(),
+            Self::Value(value, _) => value.cost(),
+            Self::Timer(task) => task.cost(),
+            Self::Parked(parked) => parked.text.len(),
+            Self::Specs(specs) => size_of_val(&**specs),
+            Self::Request(row) => {
+                let reply = row.progress.reply.as_ref().map_or(0, TypedValue::cost);
+                size_of::<RequestRow>() + row.request.key.len() + reply
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// Why an address waits for an operator.
@@ -149,6 +181,15 @@ pub enum TimerTask {
 }
 
 impl TimerTask {
+    /// The pending token with its owner, if the timer can be cancelled.
+    #[must_use]
+    pub const fn token(&self) -> Option<(&Address, &Arc<str>)> {
+        match self {
+            Self::Send { sender, token: Some(token), .. } => Some((sender, token)),
+            _ => None,
+        }
+    }
+
     /// What it counts for in the bounds, in bytes.
     #[must_use]
     pub fn cost(&self) -> usize {

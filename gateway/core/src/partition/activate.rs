@@ -1,0 +1,141 @@
+//! An address goes on: what it needs is read from rows, then its next group is formed when its turn comes.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::cold::into_message;
+use super::effect::{Effect, Effects, LoadRequest, RowRange};
+use super::group::ValueSpec;
+use super::loads::Purpose;
+use super::overlay::Merged;
+use super::row::{Row, RowKey};
+use super::schedule::Slot;
+use super::values::Held;
+use crate::address::Address;
+use crate::id::{Sequence, Timestamp};
+
+impl Partition {
+    /// Lets an address go on if nothing is under way for it and it has work.
+    pub(super) fn wake(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
+        self.spill_mailbox(address);
+        if self.schedule.slot(address).is_some() {
+            return;
+        }
+        let Some(resident) = self.state.residents.get(address) else { return };
+        if resident.mailbox.is_empty() {
+            return;
+        }
+        if let Some((rows, known)) = self.missing_rows(address) {
+            self.schedule.occupy(address, Slot::Loading);
+            self.load(Purpose::Activate { address: address.clone(), known }, rows, out);
+        } else if address.is_reply() {
+            self.load_request(now, address, out);
+        } else if self.application.policy(&address.function).is_none() {
+            self.schedule.occupy(address, Slot::Undeclared);
+        } else if self.schedule.in_flight() >= self.limits.groups_in_flight {
+            self.schedule.occupy(address, Slot::Ready);
+        } else {
+            self.invoke(now, address, out);
+        }
+    }
+
+    /// Lets addresses have their turn while room for their answers is left.
+    pub(super) fn run_ready(&mut self, now: Timestamp, out: &mut Effects) {
+        while self.schedule.in_flight() < self.limits.groups_in_flight {
+            let Some(address) = self.schedule.next_ready() else { return };
+            self.wake(now, &address, out);
+        }
+    }
+
+    fn spill_mailbox(&mut self, address: &Address) {
+        let Some(resident) = self.state.residents.get(address) else { return };
+        if resident.mailbox.bytes() <= self.limits.mailbox_bytes {
+            return;
+        }
+        let keep = match self.schedule.slot(address) {
+            Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) => flight.messages,
+            _ => 1,
+        };
+        let bytes = self.limits.mailbox_bytes;
+        self.state.residents.with(address, |resident| resident.mailbox.spill(bytes, keep));
+    }
+
+    /// The rows without which the next group of an address cannot be formed, and how many of its declared values
+    /// are known once they are read.
+    fn missing_rows(&self, address: &Address) -> Option<(LoadRequest, usize)> {
+        let resident = self.state.residents.get(address)?;
+        let specs = self.state.specs.get(&address.function);
+        let mut keys = Vec::new();
+        for spec in resident.values.unknown(specs) {
+            value_keys(address, spec, &mut keys);
+        }
+        let range = resident.mailbox.wants_rows_from().map(|from| RowRange {
+            from: RowKey::Mailbox(address.clone(), from),
+            until: RowKey::Mailbox(address.clone(), Sequence(u64::MAX)),
+            bytes: self.limits.load_bytes.min(self.limits.mailbox_bytes),
+        });
+        let needed = !keys.is_empty() || range.is_some();
+        needed.then_some((LoadRequest { keys, range }, specs.len()))
+    }
+
+    /// What an address needs was read.
+    pub(super) fn activated(
+        &mut self,
+        now: Timestamp,
+        address: &Address,
+        known: usize,
+        keyed: &BTreeMap<RowKey, Row>,
+        ranged: Merged,
+        out: &mut Effects,
+    ) {
+        self.schedule.vacate(address);
+        let specs = self.state.specs.of(&address.function);
+        let more = ranged.more_after.is_some();
+        let mut rows = ranged.rows.into_iter().map(|(_, row)| row).peekable();
+        let parked = rows.next_if(|row| matches!(row, Row::Parked(_))).is_some();
+        self.state.residents.with(address, |resident| {
+            let unknown = resident.values.unknown(&specs[..known]).iter();
+            let found: Vec<_> = unknown
+                .filter_map(|spec| Some((spec.name.clone(), find_value(address, spec, keyed)?)))
+                .collect();
+            resident.values.learn(known, found.into_iter());
+            if resident.mailbox.wants_rows_from().is_some() {
+                resident.mailbox.refill(rows.filter_map(into_message), more);
+            }
+        });
+        if parked {
+            self.schedule.occupy(address, Slot::Parked);
+        }
+        self.carry_out_orders(now, address, out);
+        self.wake(now, address, out);
+    }
+
+    /// Forms the next group of an address that has everything it needs.
+    fn invoke(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
+        let Some((group, flight)) = self.form_group(now, address) else { return };
+        self.schedule.occupy(address, Slot::InFlight(flight));
+        out.actions.push(Effect::Invoke { group, after: self.gate() });
+    }
+}
+
+/// The rows that hold a value.
+pub(super) fn value_keys(address: &Address, spec: &ValueSpec, keys: &mut Vec<RowKey>) {
+    keys.push(RowKey::Value(address.clone(), spec.name.clone()));
+    if spec.is_refreshable() {
+        keys.push(RowKey::Expiry(address.clone(), spec.name.clone()));
+    }
+}
+
+fn find_value(address: &Address, spec: &ValueSpec, rows: &BTreeMap<RowKey, Row>) -> Option<Held> {
+    let value = RowKey::Value(address.clone(), spec.name.clone());
+    let Some(Row::Value(value, expires_at)) = rows.get(&value) else { return None };
+    let mut held = Held { value: value.clone(), expires_at: *expires_at };
+    if spec.is_refreshable() {
+        let expiry = RowKey::Expiry(address.clone(), spec.name.clone());
+        if let Some(Row::Expiry(expires_at)) = rows.get(&expiry) {
+            held.expires_at = *expires_at;
+        }
+    }
+    Some(held)
+}

@@ -1,0 +1,195 @@
+//! Addresses that have messages but are not in memory: cold ones. They are found again by scanning the mailbox rows.
+//!
+//! A pass over all rows that skips none of them proves that, at its end, only those addresses are cold that became
+//! so during the pass.
+
+use alloc::sync::Arc;
+
+use super::Partition;
+use super::effect::{Effects, LoadRequest, RowRange};
+use super::loads::Purpose;
+use super::mailbox::Mailbox;
+use super::overlay::Merged;
+use super::row::{Row, RowKey};
+use super::schedule::Slot;
+use crate::address::{Address, Typename};
+use crate::id::{LoadId, Sequence, Timestamp};
+use crate::message::Message;
+
+#[derive(Debug)]
+pub(super) struct Cold {
+    /// Some address may be cold.
+    any: bool,
+    /// Some cold address could go on if it were in memory; the others wait for an operator or a declaration.
+    runnable: bool,
+    /// What became cold during this pass.
+    any_in_pass: bool,
+    runnable_in_pass: bool,
+    /// Where the pass goes on; at the start if there is none.
+    cursor: Option<RowKey>,
+    load: Option<LoadId>,
+}
+
+impl Cold {
+    /// Nothing is known unless the partition is `new` and so has no rows.
+    pub(super) const fn at_start(new: bool) -> Self {
+        Self {
+            any: !new,
+            runnable: !new,
+            any_in_pass: false,
+            runnable_in_pass: false,
+            cursor: None,
+            load: None,
+        }
+    }
+
+    pub(super) const fn is_runnable(&self) -> bool {
+        self.runnable
+    }
+
+    /// An address left memory, or did not get in, with messages that wait for something.
+    pub(super) const fn note_waiting(&mut self) {
+        self.any = true;
+        self.any_in_pass = true;
+    }
+
+    /// An address left memory, or did not get in, with messages that could be processed.
+    pub(super) const fn note_runnable(&mut self) {
+        self.note_waiting();
+        self.runnable = true;
+        self.runnable_in_pass = true;
+    }
+
+    /// What is known of the mailbox of an address that is not in memory.
+    pub(super) const fn mailbox_of_a_stranger(&self) -> Mailbox {
+        if self.any { Mailbox::unknown() } else { Mailbox::empty() }
+    }
+
+    fn finish_pass(&mut self) {
+        self.any = self.any_in_pass;
+        self.runnable = self.runnable_in_pass;
+        self.any_in_pass = false;
+        self.runnable_in_pass = false;
+        self.cursor = None;
+    }
+}
+
+impl Partition {
+    /// Looks for cold addresses that could go on, if there are any and there is room.
+    pub(super) fn scan(&mut self, out: &mut Effects) {
+        let room = self.state.residents.bytes() < self.limits.resident_bytes / 4 * 3;
+        let busy = self.schedule.ready() > self.limits.groups_in_flight;
+        if !self.cold.runnable || self.cold.load.is_some() || !room || busy {
+            return;
+        }
+        let from = self.cold.cursor.clone().unwrap_or_else(first_mailbox);
+        let range = RowRange { from, until: first_timer(), bytes: self.limits.load_bytes };
+        let rows = LoadRequest { keys: alloc::vec::Vec::new(), range: Some(range) };
+        self.cold.load = Some(self.load(Purpose::Scan, rows, out));
+    }
+
+    /// A part of the mailbox rows was read.
+    pub(super) fn scanned(&mut self, now: Timestamp, rows: Merged, out: &mut Effects) {
+        self.cold.load = None;
+        let more_after = rows.more_after;
+        let mut rows = rows.rows.into_iter().peekable();
+        while let Some((RowKey::Mailbox(address, _), _)) = rows.peek() {
+            let address = address.clone();
+            if self.state.residents.bytes() >= self.limits.resident_bytes {
+                self.cold.cursor = Some(RowKey::parked(address));
+                return;
+            }
+            let mut messages = alloc::vec::Vec::new();
+            while let Some((_, row)) = rows.next_if(|(key, _)| is_of(key, &address)) {
+                messages.push(row);
+            }
+            let complete = rows.peek().is_some() || more_after.is_none();
+            self.admit_cold(now, &address, messages, !complete, out);
+        }
+        match more_after {
+            // The rest of that mailbox is found from its head.
+            Some(RowKey::Mailbox(address, _)) => {
+                self.cold.cursor = Some(RowKey::Mailbox(address, Sequence(u64::MAX)));
+            }
+            _ => self.cold.finish_pass(),
+        }
+    }
+
+    fn admit_cold(
+        &mut self,
+        now: Timestamp,
+        address: &Address,
+        rows: alloc::vec::Vec<Row>,
+        more: bool,
+        out: &mut Effects,
+    ) {
+        if self.state.residents.contains(address) {
+            return;
+        }
+        if matches!(rows.first(), Some(Row::Parked(_))) {
+            self.cold.note_waiting();
+            return;
+        }
+        self.state.residents.admit(address, Mailbox::unknown());
+        let messages = rows.into_iter().filter_map(into_message);
+        self.state.residents.with(address, |resident| resident.mailbox.refill(messages, more));
+        self.wake(now, address, out);
+    }
+
+    /// Lets addresses leave memory until the rest fits, as far as nothing is under way for them. A few at a time: the
+    /// bound holds because nobody is let in above it.
+    pub(super) fn make_room(&mut self) {
+        self.state.timers.spill(self.limits.timer_bytes);
+        let mut ticks = self.state.residents.len().saturating_mul(2).min(256);
+        while self.state.residents.bytes() > self.limits.resident_bytes && ticks > 0 {
+            ticks -= 1;
+            let (schedule, orders) = (&self.schedule, &self.orders);
+            let left = self.state.residents.tick(|address, resident| {
+                let slot = schedule.slot(address);
+                let idle = slot.is_none() && resident.mailbox.is_empty();
+                let waits = matches!(slot, Some(Slot::Ready | Slot::Parked | Slot::Undeclared));
+                (idle || waits) && !orders.contains_key(address)
+            });
+            if let Some((address, waiting)) = left {
+                self.left(&address, waiting);
+            }
+        }
+    }
+
+    fn left(&mut self, address: &Address, waiting: bool) {
+        self.schedule.set_trouble(address, None);
+        match self.schedule.vacate(address) {
+            Some(Slot::Ready) => self.cold.note_runnable(),
+            _ if waiting => self.cold.note_waiting(),
+            _ => {}
+        }
+    }
+
+    /// Everything that is cold may be able to go on: look again.
+    pub(super) fn reconsider_cold(&mut self) {
+        if self.cold.any {
+            self.cold.note_runnable();
+        }
+    }
+}
+
+pub(super) fn into_message(row: Row) -> Option<Message> {
+    match row {
+        Row::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
+fn is_of(key: &RowKey, address: &Address) -> bool {
+    matches!(key, RowKey::Mailbox(of, _) if of == address)
+}
+
+/// Not above any mailbox row.
+fn first_mailbox() -> RowKey {
+    RowKey::parked(Address { function: Typename::lowest(), id: Arc::from("") })
+}
+
+/// Above every mailbox row: the first key of the table that follows.
+fn first_timer() -> RowKey {
+    RowKey::Timer(super::row::TimerKey::FIRST)
+}

@@ -1,0 +1,141 @@
+//! The messages that wait for one address, in the order of their numbers. Upholds ORD-2.
+//!
+//! The head is in memory, the rest may be in rows only. While any of the tail is in rows, new messages bypass memory, so
+//! that what is in memory is always a contiguous part from the head on.
+
+use alloc::collections::VecDeque;
+
+use super::planted::{Bug, Planted};
+use crate::id::Sequence;
+use crate::message::Message;
+
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    tail: Tail,
+    /// The last message that was ever in memory: rows up to it need not be read again.
+    seen: Sequence,
+}
+
+/// What follows the messages in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tail {
+    /// Nothing.
+    Empty,
+    /// Messages in rows: this many, if they were ever counted.
+    InRows { count: Option<u64> },
+}
+
+impl Mailbox {
+    /// A mailbox that is known to hold nothing.
+    pub(super) const fn empty() -> Self {
+        Self { messages: VecDeque::new(), bytes: 0, tail: Tail::Empty, seen: Sequence::NONE }
+    }
+
+    /// A mailbox of which only rows know what it holds.
+    pub(super) const fn unknown() -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            tail: Tail::InRows { count: None },
+            seen: Sequence::NONE,
+        }
+    }
+
+    pub(super) const fn messages(&self) -> &VecDeque<Message> {
+        &self.messages
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.tail == Tail::Empty
+    }
+
+    /// Whether everything is in memory.
+    pub(super) fn has_no_tail(&self) -> bool {
+        self.tail == Tail::Empty
+    }
+
+    /// The number from which on messages must be read from rows before any can be processed. `NONE` if
+    /// nothing is known of the mailbox, not even whether its address is parked.
+    pub(super) fn wants_rows_from(&self) -> Option<Sequence> {
+        if !self.messages.is_empty() || self.tail == Tail::Empty {
+            return None;
+        }
+        Some(if self.seen == Sequence::NONE { Sequence::NONE } else { self.seen.next() })
+    }
+
+    /// A message arrived; its row exists already.
+    pub(super) fn push(&mut self, message: Message, planted: &Planted) {
+        match &mut self.tail {
+            Tail::InRows { count } if !planted.has(Bug::TailOvertaken) => {
+                *count = count.map(|count| count + 1);
+            }
+            _ => self.hold(message),
+        }
+    }
+
+    fn hold(&mut self, message: Message) {
+        self.bytes += message.cost();
+        self.seen = message.sequence;
+        self.messages.push_back(message);
+    }
+
+    /// The first messages were processed.
+    ///
+    /// # Panics
+    /// If they are not the first ones in memory: then the order is lost, which must never be papered over.
+    pub(super) fn consume(&mut self, sequences: &[Sequence]) {
+        for sequence in sequences {
+            let message = self.messages.pop_front().expect("consumed messages are in memory");
+            assert_eq!(message.sequence, *sequence, "ORD-2: messages are consumed from the head");
+            self.bytes -= message.cost();
+        }
+    }
+
+    /// Leaves what is beyond a number of bytes to the rows, but keeps the first `keep` messages.
+    pub(super) fn spill(&mut self, bytes: usize, keep: usize) {
+        while self.bytes > bytes && self.messages.len() > keep.max(1) {
+            let Some(message) = self.messages.pop_back() else { return };
+            self.bytes -= message.cost();
+            self.seen = message.sequence.previous();
+            self.tail = match self.tail {
+                Tail::Empty => Tail::InRows { count: Some(1) },
+                Tail::InRows { count } => Tail::InRows { count: count.map(|count| count + 1) },
+            };
+        }
+    }
+
+    /// The next messages were read from rows. `more` says whether further ones follow them.
+    ///
+    /// # Panics
+    /// If messages that were counted are missing: a row was lost, which must never be skipped.
+    pub(super) fn refill(&mut self, messages: impl Iterator<Item = Message>, more: bool) {
+        let last = self.messages.back().map_or(Sequence::NONE, |message| message.sequence);
+        let mut read = 0;
+        for message in messages {
+            assert!(message.sequence > last, "a reloaded message follows those in memory");
+            read += 1;
+            self.hold(message);
+        }
+        let counted = match self.tail {
+            Tail::Empty => Some(0),
+            Tail::InRows { count } => count,
+        };
+        if !more {
+            assert!(
+                counted.is_none_or(|count| count == read),
+                "a message that was spilled is missing"
+            );
+        }
+        self.tail = if more {
+            Tail::InRows { count: counted.map(|count| count - read) }
+        } else {
+            Tail::Empty
+        };
+    }
+}

@@ -1,0 +1,166 @@
+//! What operators do: release a parked address, drop the message at its head, look at rows, declare the application anew.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Partition;
+use super::activate::value_keys;
+use super::effect::{Effects, LoadRequest, ReadRequest, RowRange};
+use super::loads::Purpose;
+use super::mailbox::Mailbox;
+use super::place::Placement;
+use super::record::Record;
+use super::row::{RequestRow, RowKey, Timer, TimerKey, TimerTask};
+use super::schedule::Slot;
+use crate::address::Address;
+use crate::id::{Sequence, Ticket, Timestamp};
+use crate::message::{Message, RequestProgress};
+use crate::policy::Application;
+
+/// What shall happen to a parked address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    /// It tries again from its head.
+    Release,
+    /// It gives up the message at its head, and stays parked if others wait.
+    DropHead,
+}
+
+impl Partition {
+    /// An order for an address. It has no effect on one that is not parked.
+    pub(super) fn order(
+        &mut self,
+        now: Timestamp,
+        address: Address,
+        order: Order,
+        out: &mut Effects,
+    ) {
+        match self.schedule.slot(&address) {
+            Some(Slot::Parked | Slot::Loading) => {}
+            Some(_) => return,
+            None if self.state.residents.contains(&address) => return,
+            None => self.state.residents.admit(&address, Mailbox::unknown()),
+        }
+        self.orders.entry(address.clone()).or_default().push(order);
+        self.carry_out_orders(now, &address, out);
+        self.wake(now, &address, out);
+    }
+
+    /// Carries out what was ordered for an address of which it is known whether it is parked.
+    pub(super) fn carry_out_orders(
+        &mut self,
+        now: Timestamp,
+        address: &Address,
+        out: &mut Effects,
+    ) {
+        if !self.is_known(address) {
+            return;
+        }
+        for order in self.orders.remove(address).unwrap_or_default() {
+            if !matches!(self.schedule.slot(address), Some(Slot::Parked)) {
+                return;
+            }
+            match order {
+                Order::Release => self.release(now, address, out),
+                Order::DropHead => self.drop_head(now, address, out),
+            }
+        }
+    }
+
+    /// Whether it is known if an address is parked.
+    fn is_known(&self, address: &Address) -> bool {
+        let loading = matches!(self.schedule.slot(address), Some(Slot::Loading));
+        let unknown = |mailbox: &Mailbox| {
+            mailbox.messages().is_empty() && mailbox.wants_rows_from() == Some(Sequence::NONE)
+        };
+        !loading
+            && self.state.residents.get(address).is_some_and(|resident| !unknown(&resident.mailbox))
+    }
+
+    fn release(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
+        self.schedule.vacate(address);
+        self.commit(now, Record::AddressReleased { address: address.clone() }, out);
+    }
+
+    fn drop_head(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
+        let Some(resident) = self.state.residents.get(address) else { return };
+        let Some(head) = resident.mailbox.messages().front() else { return };
+        let record = Record::HeadDropped {
+            address: address.clone(),
+            sequence: head.sequence,
+            completed: self.completed_without_reply(now, address, head),
+        };
+        self.commit(now, record, out);
+        let left = self.state.residents.get(address).map(|resident| {
+            (resident.mailbox.is_empty(), resident.mailbox.wants_rows_from().is_some())
+        });
+        match left {
+            Some((true, _)) => self.release(now, address, out),
+            Some((_, true)) => self.look_again(address),
+            _ => {}
+        }
+    }
+
+    /// The head of a parked mailbox is in rows only: it is read again with the mark that it is parked.
+    fn look_again(&mut self, address: &Address) {
+        self.schedule.vacate(address);
+        self.state.residents.with(address, |resident| resident.mailbox = Mailbox::unknown());
+    }
+
+    fn completed_without_reply(
+        &self,
+        now: Timestamp,
+        address: &Address,
+        message: &Message,
+    ) -> Option<(RequestRow, Timer)> {
+        let request = message.request.clone()?;
+        let fire_at = now.plus_ms(self.limits.idempotency_retention_ms);
+        let key = TimerKey { fire_at, id: Placement::new(&self.state).number() };
+        let timer = Timer { key, task: TimerTask::Forget(request.id) };
+        let progress = RequestProgress { consumed_at: Some(now), reply: None };
+        Some((RequestRow { target: address.clone(), request, progress }, timer))
+    }
+
+    /// Somebody wants to see rows.
+    pub(super) fn read(&mut self, ticket: Ticket, read: ReadRequest, out: &mut Effects) {
+        let mut rows = LoadRequest::default();
+        match read {
+            ReadRequest::Values(address) => {
+                for spec in self.state.specs.get(&address.function) {
+                    value_keys(&address, spec, &mut rows.keys);
+                }
+            }
+            ReadRequest::Egress { egress, after } => {
+                rows.range = Some(RowRange {
+                    from: RowKey::Egress(egress.clone(), after.next()),
+                    until: RowKey::Egress(egress, Sequence(u64::MAX)),
+                    bytes: self.limits.load_bytes,
+                });
+            }
+        }
+        self.load(Purpose::Show(ticket), rows, out);
+    }
+
+    pub(super) fn application_changed(
+        &mut self,
+        now: Timestamp,
+        application: Arc<Application>,
+        out: &mut Effects,
+    ) {
+        self.state.tempt(&application);
+        self.application = application;
+        let mut declared = Vec::new();
+        let mut last = None;
+        while let Some(address) = self.schedule.next_undeclared(last.as_ref()) {
+            if self.application.policy(&address.function).is_some() {
+                declared.push(address.clone());
+            }
+            last = Some(address);
+        }
+        for address in declared {
+            self.schedule.vacate(&address);
+            self.wake(now, &address, out);
+        }
+        self.reconsider_cold();
+    }
+}

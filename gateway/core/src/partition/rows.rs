@@ -1,0 +1,197 @@
+//! What a record changes in the store: a pure function of the record, so that the rows that are written behind
+//! come from durable records and never from live state.
+
+use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome, ValueChange};
+use super::row::{RequestRow, Row, RowKey, Timer};
+use crate::id::{Sequence, Timestamp};
+use crate::message::RequestProgress;
+
+/// Calls `change` for every row that the record writes or removes, in order.
+pub fn changes(record: &Record, change: &mut impl FnMut(RowKey, Option<Row>)) {
+    let mut rows = Rows { change, last_sequence: Sequence::NONE };
+    rows.record(record);
+    if rows.last_sequence != Sequence::NONE {
+        rows.put(RowKey::NextSequence, Row::Sequence(rows.last_sequence.next()));
+    }
+}
+
+struct Rows<'a, F> {
+    change: &'a mut F,
+    /// The highest number that the record takes from the partition's numbering.
+    last_sequence: Sequence,
+}
+
+impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
+    fn put(&mut self, key: RowKey, row: Row) {
+        (self.change)(key, Some(row));
+    }
+
+    fn remove(&mut self, key: RowKey) {
+        (self.change)(key, None);
+    }
+
+    fn record(&mut self, record: &Record) {
+        match record {
+            Record::PartitionAdopted { epoch } => self.put(RowKey::Epoch, Row::Epoch(*epoch)),
+            Record::SourceOpened { source, epoch, watermark } => {
+                self.put(RowKey::Source(source.clone()), Row::Source(*epoch, *watermark));
+            }
+            Record::MessageAccepted { provenance, delivery } => {
+                self.provenance(provenance);
+                self.delivery(delivery);
+            }
+            Record::ReplyRecorded { address, consumed, row } => {
+                self.remove(RowKey::Mailbox(address.clone(), *consumed));
+                if let Some(row) = row {
+                    self.put(RowKey::Request(row.request.id), Row::Request(row.clone()));
+                }
+            }
+            Record::ValuesRegistered { function, specs } => {
+                self.put(RowKey::Specs(function.clone()), Row::Specs(specs.clone()));
+            }
+            Record::BatchCommitted(commit) => self.commit(commit),
+            Record::TimerFired { timer, token, outcome } => {
+                self.remove(RowKey::Timer(*timer));
+                if let Some((owner, token)) = token {
+                    self.remove(RowKey::Token(owner.clone(), token.clone()));
+                }
+                self.outcome(outcome);
+            }
+            Record::OutboxTrimmed { destination, from, through } => {
+                for sequence in from.0..=through.0 {
+                    self.remove(RowKey::Outbox(*destination, Sequence(sequence)));
+                }
+                self.put(RowKey::OutboxTrimmed(*destination), Row::Sequence(*through));
+            }
+            Record::EgressTrimmed { egress, from, through } => {
+                for sequence in from.0..=through.0 {
+                    self.remove(RowKey::Egress(egress.clone(), Sequence(sequence)));
+                }
+                self.put(RowKey::EgressTrimmed(egress.clone()), Row::Sequence(*through));
+            }
+            Record::AddressParked { address, parked } => {
+                self.put(RowKey::parked(address.clone()), Row::Parked(parked.clone()));
+            }
+            Record::AddressReleased { address } => self.remove(RowKey::parked(address.clone())),
+            Record::HeadDropped { address, sequence, completed } => {
+                self.remove(RowKey::Mailbox(address.clone(), *sequence));
+                if let Some((request, timer)) = completed {
+                    self.request(request);
+                    self.timer(timer);
+                }
+            }
+        }
+    }
+
+    fn provenance(&mut self, provenance: &Provenance) {
+        match provenance {
+            Provenance::Peer { partition, sequence } => {
+                self.put(RowKey::Peer(*partition), Row::Sequence(*sequence));
+            }
+            Provenance::Source { source, epoch, position } => {
+                self.put(RowKey::Source(source.clone()), Row::Source(*epoch, *position));
+            }
+            Provenance::Client { keys: Some(keys) } => self.put(RowKey::Keys, Row::Count(*keys)),
+            Provenance::Client { keys: None } => {}
+        }
+    }
+
+    fn delivery(&mut self, delivery: &Delivery) {
+        match delivery {
+            Delivery::Local(entry) => {
+                self.last_sequence = self.last_sequence.max(entry.message.sequence);
+                let key = RowKey::Mailbox(entry.target.clone(), entry.message.sequence);
+                self.put(key, Row::Message(entry.message.clone()));
+                if let Some(request) = &entry.message.request {
+                    self.request(&RequestRow {
+                        target: entry.target.clone(),
+                        request: request.clone(),
+                        progress: RequestProgress { consumed_at: None, reply: None },
+                    });
+                }
+            }
+            Delivery::Remote(entry) => {
+                let key = RowKey::Outbox(entry.destination, entry.sequence);
+                self.put(key, Row::Envelope(entry.envelope.clone()));
+                self.put(
+                    RowKey::OutboxNext(entry.destination),
+                    Row::Sequence(entry.sequence.next()),
+                );
+            }
+            Delivery::Reply { .. } | Delivery::Dropped(_) => {}
+        }
+    }
+
+    fn outcome(&mut self, outcome: &TimerOutcome) {
+        match outcome {
+            TimerOutcome::Delivered(delivery) => self.delivery(delivery),
+            TimerOutcome::Forgotten { request, keys } => {
+                self.remove(RowKey::Request(*request));
+                self.put(RowKey::Keys, Row::Count(*keys));
+            }
+        }
+    }
+
+    fn commit(&mut self, commit: &Commit) {
+        for sequence in &commit.consumed {
+            self.remove(RowKey::Mailbox(commit.address.clone(), *sequence));
+        }
+        for (name, change) in &commit.values {
+            let value = RowKey::Value(commit.address.clone(), name.clone());
+            let expiry = || RowKey::Expiry(commit.address.clone(), name.clone());
+            self.value(value, expiry, change);
+        }
+        for delivery in &commit.sends {
+            self.delivery(delivery);
+        }
+        for timer in &commit.timers {
+            self.timer(timer);
+            if let Some((owner, token)) = timer.task.token() {
+                self.put(RowKey::Token(owner.clone(), token.clone()), Row::Token(timer.key));
+            }
+        }
+        for (timer, token) in &commit.cancelled {
+            self.remove(RowKey::Timer(*timer));
+            self.remove(RowKey::Token(commit.address.clone(), token.clone()));
+        }
+        for entry in &commit.egress {
+            let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
+            self.put(key, Row::Emitted(entry.emitted.clone()));
+            self.put(
+                RowKey::EgressNext(entry.egress.clone()),
+                Row::Sequence(entry.sequence.next()),
+            );
+        }
+        for row in &commit.completed {
+            self.request(row);
+        }
+    }
+
+    fn value(&mut self, key: RowKey, expiry: impl Fn() -> RowKey, change: &ValueChange) {
+        match change {
+            ValueChange::Put { value, expires_at, refreshable: false } => {
+                self.put(key, Row::Value(value.clone(), *expires_at));
+            }
+            ValueChange::Put { value, expires_at, refreshable: true } => {
+                self.put(key, Row::Value(value.clone(), Timestamp::NEVER));
+                self.put(expiry(), Row::Expiry(*expires_at));
+            }
+            ValueChange::Refresh { expires_at } => self.put(expiry(), Row::Expiry(*expires_at)),
+            ValueChange::Delete { refreshable } => {
+                self.remove(key);
+                if *refreshable {
+                    self.remove(expiry());
+                }
+            }
+        }
+    }
+
+    fn timer(&mut self, timer: &Timer) {
+        self.last_sequence = self.last_sequence.max(timer.key.id);
+        self.put(RowKey::Timer(timer.key), Row::Timer(timer.task.clone()));
+    }
+
+    fn request(&mut self, row: &RequestRow) {
+        self.put(RowKey::Request(row.request.id), Row::Request(row.clone()));
+    }
+}

@@ -1,0 +1,192 @@
+//! What is under way for each address, and what waits for its turn. Upholds ORD-1. All of it is volatile: after a
+//! restart it is found again from the mailboxes.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::group::Response;
+use crate::address::Address;
+use crate::id::{BatchId, Timestamp};
+
+/// What is under way for an address. An address without a slot is idle.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// Rows are being read.
+    Loading,
+    /// It has work and waits until fewer groups are in flight.
+    Ready,
+    /// A function is processing a group of it.
+    InFlight(InFlight),
+    /// A function has answered; rows that the answer depends on are being read.
+    Committing(InFlight, Box<Response>),
+    /// Its group failed and is tried again at that moment.
+    BackingOff {
+        /// When.
+        until: Timestamp,
+    },
+    /// It waits for an operator.
+    Parked,
+    /// Its function is declared by no endpoint.
+    Undeclared,
+}
+
+/// A group that a function is processing.
+#[derive(Clone, Debug)]
+pub(super) struct InFlight {
+    pub(super) batch: BatchId,
+    /// How many messages from the head of the mailbox.
+    pub(super) messages: usize,
+    /// Values that were presented as absent because they had expired.
+    pub(super) expired: Vec<Arc<str>>,
+    /// How many of the declared values were presented: the first ones.
+    pub(super) presented: usize,
+}
+
+/// An address whose groups fail: how small its next group is, and how often its head has failed alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trouble {
+    /// Most messages in the next group.
+    pub(super) messages: usize,
+    /// How often the message at the head has failed alone.
+    pub(super) failures: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    slots: HashMap<Address, Slot, FixedState>,
+    /// Whose group each batch of this epoch is.
+    batches: HashMap<u64, Address, FixedState>,
+    troubles: HashMap<Address, Trouble, FixedState>,
+    ready: VecDeque<Address>,
+    backing_off: BTreeSet<(Timestamp, Address)>,
+    undeclared: BTreeSet<Address>,
+    in_flight: usize,
+    last_batch: u64,
+}
+
+impl Schedule {
+    pub(super) fn slot(&self, address: &Address) -> Option<&Slot> {
+        self.slots.get(address)
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The number of the next batch of this epoch.
+    pub(super) const fn number_batch(&mut self) -> u64 {
+        self.last_batch += 1;
+        self.last_batch
+    }
+
+    /// Sets what is under way for an address that was idle.
+    pub(super) fn occupy(&mut self, address: &Address, slot: Slot) {
+        match &slot {
+            Slot::InFlight(flight) | Slot::Committing(flight, _) => {
+                self.in_flight += 1;
+                self.batches.insert(flight.batch.number, address.clone());
+            }
+            Slot::Ready => self.ready.push_back(address.clone()),
+            Slot::BackingOff { until } => {
+                self.backing_off.insert((*until, address.clone()));
+            }
+            Slot::Undeclared => {
+                self.undeclared.insert(address.clone());
+            }
+            Slot::Loading | Slot::Parked => {}
+        }
+        let before = self.slots.insert(address.clone(), slot);
+        debug_assert!(before.is_none(), "ORD-1: one thing at a time is under way for an address");
+    }
+
+    /// Nothing is under way for an address any more; says what was.
+    pub(super) fn vacate(&mut self, address: &Address) -> Option<Slot> {
+        let slot = self.slots.remove(address)?;
+        match &slot {
+            Slot::InFlight(flight) | Slot::Committing(flight, _) => {
+                self.in_flight -= 1;
+                self.batches.remove(&flight.batch.number);
+            }
+            Slot::BackingOff { until } => {
+                self.backing_off.remove(&(*until, address.clone()));
+            }
+            Slot::Undeclared => {
+                self.undeclared.remove(address);
+            }
+            // A stale entry of the ready queue is passed over when its turn comes.
+            Slot::Ready | Slot::Loading | Slot::Parked => {}
+        }
+        Some(slot)
+    }
+
+    /// Whose group a batch is, if it is in flight.
+    pub(super) fn batch(&self, number: u64) -> Option<&Address> {
+        self.batches.get(&number)
+    }
+
+    /// For the simulation: an old batch still leads to its address.
+    pub(super) fn remember_batch(&mut self, number: u64, address: &Address) {
+        self.batches.insert(number, address.clone());
+    }
+
+    /// The address that has waited longest for its turn.
+    pub(super) fn next_ready(&mut self) -> Option<Address> {
+        while let Some(address) = self.ready.pop_front() {
+            if matches!(self.slots.get(&address), Some(Slot::Ready)) {
+                self.vacate(&address);
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    /// An address whose back-off is over.
+    pub(super) fn next_backed_off(&mut self, now: Timestamp) -> Option<Address> {
+        let (until, address) = self.backing_off.first()?;
+        if *until > now {
+            return None;
+        }
+        let address = address.clone();
+        self.vacate(&address);
+        Some(address)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.backing_off.first().map(|(until, _)| *until)
+    }
+
+    /// An address whose function is not declared, after the given one.
+    pub(super) fn next_undeclared(&self, after: Option<&Address>) -> Option<Address> {
+        let mut from = match after {
+            Some(after) => self
+                .undeclared
+                .range((core::ops::Bound::Excluded(after), core::ops::Bound::Unbounded)),
+            None => self.undeclared.range::<Address, _>(..),
+        };
+        from.next().cloned()
+    }
+
+    pub(super) fn trouble(&self, address: &Address) -> Option<Trouble> {
+        self.troubles.get(address).copied()
+    }
+
+    pub(super) fn set_trouble(&mut self, address: &Address, trouble: Option<Trouble>) {
+        match trouble {
+            Some(trouble) => {
+                self.troubles.insert(address.clone(), trouble);
+            }
+            None => {
+                self.troubles.remove(address);
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The durable state of a partition, as far as it is in memory, over the rows that are not in the store yet.
+//!
+//! [`State::apply`] is the only function that changes durable state, live and at recovery alike (DUR-2). It looks at
+//! nothing but the record: no configuration, no limits, no clock.
+
+use alloc::sync::Arc;
+
+use super::dedup::Dedup;
+use super::egress::Egresses;
+use super::outbox::Outbox;
+use super::overlay::Overlay;
+use super::planted::{Bug, Planted};
+use super::queue::Queue;
+use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
+use super::residents::Residents;
+use super::row::{Row, RowKey};
+use super::rows;
+use super::timers::Timers;
+use super::values::Specs;
+use crate::address::Address;
+use crate::id::{Epoch, Lsn, PartitionId, Sequence};
+use crate::policy::Application;
+use crate::route::PartitionCount;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) partition: PartitionId,
+    pub(super) partitions: PartitionCount,
+    pub(super) lsn: Lsn,
+    pub(super) epoch: Epoch,
+    pub(super) next_sequence: Sequence,
+    /// How many idempotency keys are remembered.
+    pub(super) keys: u64,
+    pub(super) overlay: Overlay,
+    pub(super) dedup: Dedup,
+    pub(super) specs: Specs,
+    pub(super) residents: Residents,
+    pub(super) outbox: Outbox,
+    pub(super) egresses: Egresses,
+    pub(super) timers: Timers,
+    pub(super) planted: Planted,
+    /// Only for the bug that reads it.
+    planted_application: Option<Arc<Application>>,
+}
+
+impl State {
+    /// The state of a partition of whose rows only those of the head are known.
+    pub(super) fn new(
+        partition: PartitionId,
+        partitions: PartitionCount,
+        applied: Lsn,
+        planted: Planted,
+    ) -> Self {
+        Self {
+            partition,
+            partitions,
+            lsn: applied,
+            epoch: Epoch::NONE,
+            next_sequence: Sequence::FIRST,
+            keys: 0,
+            overlay: Overlay::over(applied),
+            dedup: Dedup::default(),
+            specs: Specs::default(),
+            residents: Residents::default(),
+            outbox: Outbox::default(),
+            egresses: Egresses::default(),
+            timers: Timers::unknown(),
+            planted,
+            planted_application: None,
+        }
+    }
+
+    /// Takes over a row of the head, as the store keeps it.
+    pub(super) fn restore(&mut self, key: RowKey, row: Row) {
+        match (key, row) {
+            (RowKey::Epoch, Row::Epoch(epoch)) => self.epoch = epoch,
+            (RowKey::NextSequence, Row::Sequence(next)) => self.next_sequence = next,
+            (RowKey::Keys, Row::Count(keys)) => self.keys = keys,
+            (RowKey::Peer(partition), Row::Sequence(watermark)) => {
+                self.dedup.set_peer(partition, watermark)
+            }
+            (RowKey::Source(source), Row::Source(epoch, watermark)) => {
+                self.dedup.set_source(source, epoch, watermark);
+            }
+            (RowKey::Specs(function), Row::Specs(specs)) => self.specs.set(function, specs),
+            (RowKey::OutboxNext(destination), Row::Sequence(next)) => {
+                let queue = self.outbox.to(destination);
+                *queue = Queue::restore(queue.trimmed(), next);
+            }
+            (RowKey::OutboxTrimmed(destination), Row::Sequence(trimmed)) => {
+                let queue = self.outbox.to(destination);
+                *queue = Queue::restore(trimmed, queue.next());
+            }
+            (RowKey::EgressNext(egress), Row::Sequence(next)) => {
+                let queue = self.egresses.to(&egress);
+                *queue = Queue::restore(queue.trimmed(), next);
+            }
+            (RowKey::EgressTrimmed(egress), Row::Sequence(trimmed)) => {
+                let queue = self.egresses.to(&egress);
+                *queue = Queue::restore(trimmed, queue.next());
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes of everything that is in memory as a copy of rows.
+    pub(super) fn resident_bytes(&self) -> usize {
+        let outbox: usize = self.outbox.0.values().map(Queue::bytes).sum();
+        let egress: usize = self.egresses.0.values().map(Queue::bytes).sum();
+        self.residents.bytes() + self.timers.bytes() + outbox + egress
+    }
+
+    /// Makes a record true.
+    pub(super) fn apply(&mut self, record: &Record) {
+        self.lsn = self.lsn.next();
+        let (lsn, overlay) = (self.lsn, &mut self.overlay);
+        rows::changes(record, &mut |key, row| overlay.put(lsn, key, row));
+        match record {
+            Record::PartitionAdopted { epoch } => self.epoch = *epoch,
+            Record::SourceOpened { source, epoch, watermark } => {
+                self.dedup.set_source(source.clone(), *epoch, *watermark);
+            }
+            Record::MessageAccepted { provenance, delivery } => {
+                self.dedup.note(provenance);
+                if let Provenance::Client { keys: Some(keys) } = provenance {
+                    self.keys = *keys;
+                }
+                self.apply_delivery(delivery);
+            }
+            Record::ReplyRecorded { address, consumed, .. } => self.consume(address, &[*consumed]),
+            Record::ValuesRegistered { function, specs } => {
+                self.specs.set(function.clone(), specs.clone())
+            }
+            Record::BatchCommitted(commit) => self.apply_commit(commit),
+            Record::TimerFired { timer, outcome, .. } => {
+                if !self.planted.has(Bug::TimerFiredTwice) {
+                    self.timers.remove(*timer);
+                }
+                match outcome {
+                    TimerOutcome::Delivered(delivery) => self.apply_delivery(delivery),
+                    TimerOutcome::Forgotten { keys, .. } => self.keys = *keys,
+                }
+            }
+            Record::OutboxTrimmed { destination, through, .. } => {
+                self.outbox.to(*destination).trim(*through)
+            }
+            Record::EgressTrimmed { egress, through, .. } => {
+                self.egresses.to(egress).trim(*through)
+            }
+            Record::AddressParked { .. } | Record::AddressReleased { .. } => {}
+            Record::HeadDropped { address, sequence, completed } => {
+                self.consume(address, &[*sequence]);
+                if let Some((_, timer)) = completed {
+                    self.number(timer.key.id);
+                    self.timers.insert(timer);
+                }
+            }
+        }
+    }
+
+    fn apply_commit(&mut self, commit: &Commit) {
+        self.consume(&commit.address, &commit.consumed);
+        self.residents.with(&commit.address, |resident| {
+            for (name, change) in &commit.values {
+                resident.values.apply(name, change);
+            }
+        });
+        for delivery in &commit.sends {
+            self.apply_delivery(delivery);
+        }
+        for timer in &commit.timers {
+            self.number(timer.key.id);
+            self.timers.insert(timer);
+        }
+        for (timer, _) in &commit.cancelled {
+            self.timers.remove(*timer);
+        }
+        for entry in &commit.egress {
+            self.egresses.to(&entry.egress).push(entry.sequence, entry.emitted.clone());
+        }
+    }
+
+    fn apply_delivery(&mut self, delivery: &Delivery) {
+        match delivery {
+            Delivery::Local(entry) => {
+                self.number(entry.message.sequence);
+                if self.drops_by_planted_bug(&entry.target) {
+                    self.overlay.put(
+                        self.lsn,
+                        RowKey::Mailbox(entry.target.clone(), entry.message.sequence),
+                        None,
+                    );
+                    return;
+                }
+                let planted = self.planted;
+                self.residents.with(&entry.target, |resident| {
+                    resident.mailbox.push(entry.message.clone(), &planted)
+                });
+            }
+            Delivery::Remote(entry) => {
+                self.outbox.to(entry.destination).push(entry.sequence, entry.envelope.clone());
+            }
+            Delivery::Reply { .. } | Delivery::Dropped(_) => {}
+        }
+    }
+
+    fn consume(&mut self, address: &Address, sequences: &[Sequence]) {
+        self.residents.with(address, |resident| resident.mailbox.consume(sequences));
+    }
+
+    fn number(&mut self, taken: Sequence) {
+        self.next_sequence = self.next_sequence.max(taken.next());
+    }
+
+    /// Shows the configuration to the bug that reads it where it must not.
+    pub(super) fn tempt(&mut self, application: &Arc<Application>) {
+        if self.planted.has(Bug::ConfigurationReadInApply) {
+            self.planted_application = Some(application.clone());
+        }
+    }
+
+    fn drops_by_planted_bug(&self, target: &Address) -> bool {
+        self.planted_application.as_ref().is_some_and(|application| {
+            !target.is_reply() && application.policy(&target.function).is_none()
+        })
+    }
+}

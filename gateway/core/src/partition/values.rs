@@ -1,0 +1,145 @@
+//! The values of addresses: what each function type declares, and what is in memory of one address.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::group::{Expiration, ValueSpec};
+use super::planted::{Bug, Planted};
+use super::record::ValueChange;
+use crate::address::FunctionType;
+use crate::id::Timestamp;
+use crate::message::TypedValue;
+
+/// What each function type has declared so far, in the order of registration. Declarations are never
+/// withdrawn, so the list of a function type only grows at its end.
+#[derive(Debug, Default)]
+pub(super) struct Specs(BTreeMap<FunctionType, Arc<[ValueSpec]>>);
+
+impl Specs {
+    pub(super) fn of(&self, function: &FunctionType) -> Arc<[ValueSpec]> {
+        self.0.get(function).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn get(&self, function: &FunctionType) -> &[ValueSpec] {
+        self.0.get(function).map_or(&[], |specs| specs)
+    }
+
+    pub(super) fn set(&mut self, function: FunctionType, specs: Arc<[ValueSpec]>) {
+        self.0.insert(function, specs);
+    }
+}
+
+/// The values of one address that are in memory.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// How many of the declared values are known, present or not: the first ones.
+    known: usize,
+    held: BTreeMap<Arc<str>, Held>,
+    bytes: usize,
+}
+
+/// A value with the moment at which it disappears.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Held {
+    pub(super) value: TypedValue,
+    pub(super) expires_at: Timestamp,
+}
+
+/// The values as a function shall see them.
+pub(super) struct Presented {
+    pub(super) values: Vec<(Arc<str>, Option<TypedValue>)>,
+    /// Values that are still there but count as absent; the commit removes them.
+    pub(super) expired: Vec<Arc<str>>,
+}
+
+impl Values {
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The declared values that must be read before the function can see them.
+    pub(super) fn unknown<'a>(&self, specs: &'a [ValueSpec]) -> &'a [ValueSpec] {
+        specs.get(self.known..).unwrap_or_default()
+    }
+
+    /// The first `known` declared values are known now; `found` are those that exist of the new ones.
+    pub(super) fn learn(&mut self, known: usize, found: impl Iterator<Item = (Arc<str>, Held)>) {
+        self.known = known;
+        for (name, held) in found {
+            self.insert(name, held);
+        }
+    }
+
+    pub(super) fn held(&self) -> &BTreeMap<Arc<str>, Held> {
+        &self.held
+    }
+
+    pub(super) fn present(&self, specs: &[ValueSpec], now: Timestamp) -> Presented {
+        let mut presented =
+            Presented { values: Vec::with_capacity(specs.len()), expired: Vec::new() };
+        for spec in specs {
+            let held = self.held.get(&spec.name);
+            let value = match held {
+                Some(held) if held.expires_at <= now => {
+                    presented.expired.push(spec.name.clone());
+                    None
+                }
+                Some(held) => Some(held.value.clone()),
+                None => None,
+            };
+            presented.values.push((spec.name.clone(), value));
+        }
+        presented
+    }
+
+    pub(super) fn apply(&mut self, name: &Arc<str>, change: &ValueChange) {
+        match change {
+            ValueChange::Put { value, expires_at, .. } => {
+                self.insert(name.clone(), Held { value: value.clone(), expires_at: *expires_at });
+            }
+            ValueChange::Refresh { expires_at } => {
+                if let Some(held) = self.held.get_mut(name) {
+                    held.expires_at = *expires_at;
+                }
+            }
+            ValueChange::Delete { .. } => self.remove(name),
+        }
+    }
+
+    fn insert(&mut self, name: Arc<str>, held: Held) {
+        self.remove(&name);
+        self.bytes += name.len() + held.value.cost();
+        self.held.insert(name, held);
+    }
+
+    fn remove(&mut self, name: &Arc<str>) {
+        if let Some(held) = self.held.remove(name) {
+            self.bytes -= name.len() + held.value.cost();
+        }
+    }
+
+    /// For the simulation: loses a value behind the back of the log.
+    pub(super) fn corrupt(&mut self, planted: &Planted) {
+        if planted.has(Bug::ValueChangedOutsideTheFold)
+            && let Some(name) = self.held.keys().next().cloned()
+        {
+            self.remove(&name);
+        }
+    }
+}
+
+impl ValueSpec {
+    /// Whether presenting the value postpones its expiry.
+    pub(super) const fn is_refreshable(&self) -> bool {
+        matches!(self.expiration, Expiration::AfterInvoke(_))
+    }
+
+    /// When the value disappears if it is written, or presented where that counts, at `now`.
+    pub(super) const fn expires_at(&self, now: Timestamp) -> Timestamp {
+        match self.expiration {
+            Expiration::Never => Timestamp::NEVER,
+            Expiration::AfterWrite(ms) | Expiration::AfterInvoke(ms) => now.plus_ms(ms),
+        }
+    }
+}
