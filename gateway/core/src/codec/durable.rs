@@ -124,7 +124,7 @@ impl Durable for Typename {
     }
 
     fn read(input: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Self::parse(input.text()?)?)
+        input.typename()
     }
 }
 

@@ -10,7 +10,7 @@
 //! - One encoding for each value: what decodes encodes again to the same bytes.
 //! - A version in front and a checksum behind, so that damage is noticed before anything is read.
 //! - Decoding is total: any input gives a value or a [`DecodeError`], never a panic, and what it
-//!   allocates is bounded by a small multiple of the input.
+//!   allocates is proportional to the bytes that are there, never to a length that they announce.
 //! - Payloads are not copied: a decoded payload is a slice of the input. Who keeps one for long
 //!   keeps the whole input alive, and may want to copy it.
 //! - Decoding does not apply [`limits`](crate::limits): what was once accepted stays readable when

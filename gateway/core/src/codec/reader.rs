@@ -3,16 +3,20 @@
 use bytes::Bytes;
 
 use super::DecodeError;
+use crate::address::Typename;
 
 /// Walks over bytes from front to back. No method reads or reserves beyond what is there.
 pub(super) struct Reader {
     input: Bytes,
     at: usize,
+    /// The last name that was read. Senders and receivers are often of one function type, whose name is then
+    /// neither checked nor allocated again.
+    name: Option<Typename>,
 }
 
 impl Reader {
     pub(super) fn new(input: Bytes) -> Self {
-        Self { input, at: 0 }
+        Self { input, at: 0, name: None }
     }
 
     /// Whether everything was read.
@@ -98,6 +102,17 @@ impl Reader {
         let at = self.at;
         let length = self.count()?;
         core::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::MalformedText { at })
+    }
+
+    pub(super) fn typename(&mut self) -> Result<Typename, DecodeError> {
+        let last = self.name.take();
+        let text = self.text()?;
+        let name = match last {
+            Some(last) if last.as_str() == text => last,
+            _ => Typename::parse(text)?,
+        };
+        self.name = Some(name.clone());
+        Ok(name)
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {

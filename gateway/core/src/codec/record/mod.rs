@@ -24,6 +24,9 @@ use crate::partition::record::Record;
 
 const FORMAT: Format = Format { name: "step", version: 1 };
 
+/// Room for a small message or commit, which most steps consist of.
+const STEP_BYTES_USUAL: usize = 256;
+
 /// Persisted: add, never renumber.
 mod ordinal {
     pub(super) const PARTITION_ADOPTED: u8 = 1;
@@ -46,10 +49,10 @@ pub fn encode_step(records: &[Record], out: &mut Vec<u8>) {
     FORMAT.seal(out, |out| records.iter().for_each(|record| record.write(out)));
 }
 
-/// The records of a step in bytes of their own.
+/// The records of a step in bytes of their own. Where many steps are encoded, a reused buffer is faster.
 #[must_use]
 pub fn encode_step_to_bytes(records: &[Record]) -> Bytes {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(STEP_BYTES_USUAL);
     encode_step(records, &mut out);
     out.into()
 }
