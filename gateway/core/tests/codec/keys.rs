@@ -111,9 +111,11 @@ fn triples(keys: &[RowKey]) -> impl Iterator<Item = [&RowKey; 3]> {
 }
 
 #[test]
-#[should_panic(expected = "one table")]
-fn a_range_over_two_tables_is_refused() {
-    let _ = encode_range(&RowRange { from: RowKey::Applied, until: RowKey::Epoch, bytes: 0 });
+#[should_panic(expected = "one key group")]
+fn a_range_over_two_key_groups_is_refused() {
+    let of = |id| Address::new(Typename::new("example", "counter").unwrap(), id).unwrap();
+    let value = |id| RowKey::Value(of(id), "seen".into());
+    let _ = encode_range(&RowRange { from: value("1"), until: value("2"), bytes: 0 });
 }
 
 #[test]

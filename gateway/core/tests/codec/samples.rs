@@ -12,7 +12,7 @@ use tidegate_core::message::{
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
-    Record, RecordedReply, TimerOutcome, ValueChange,
+    Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
 
@@ -116,21 +116,18 @@ fn sends() -> Vec<Delivery> {
         sequence: Sequence(u64::MAX),
         envelope: envelope(),
     };
-    let waiting = RecordedReply {
+    let reply = Delivery::Reply {
         request: RequestId::Waiting { epoch: Epoch(7), ticket: Ticket(900) },
         argument: value(),
-        row: None,
     };
-    let keyed = RecordedReply {
-        request: RequestId::Keyed(request_key()),
-        argument: unusual_value(),
-        row: Some(request_row()),
-    };
+    let keyed =
+        Delivery::Reply { request: RequestId::Keyed(request_key()), argument: unusual_value() };
     vec![
         Delivery::Local(local),
         Delivery::Remote(remote),
-        Delivery::Reply(waiting),
-        Delivery::Reply(keyed),
+        reply,
+        keyed,
+        Delivery::Dropped(DiscardReason::RequestGone),
     ]
 }
 
@@ -192,7 +189,7 @@ pub(crate) fn accepted_message(bytes: usize) -> Record {
     let provenance = Provenance::Peer { partition: PartitionId(5), sequence: Sequence(1_000_000) };
     Record::MessageAccepted {
         provenance,
-        entry: MailboxEntry { target: address("receiver"), message },
+        delivery: Delivery::Local(MailboxEntry { target: address("receiver"), message }),
     }
 }
 
@@ -206,9 +203,8 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
     };
     let accepted = |provenance, message| Record::MessageAccepted {
         provenance,
-        entry: MailboxEntry { target: address("a"), message },
+        delivery: Delivery::Local(MailboxEntry { target: address("a"), message }),
     };
-    let discarded = |reason| Record::MessageDiscarded { provenance: peer.clone(), reason };
     let fired = |token, outcome| Record::TimerFired { timer: timer_key(), token, outcome };
     vec![
         ("empty", vec![]),
@@ -231,19 +227,26 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
             ],
         ),
         (
-            "message-discarded",
-            vec![discarded(DiscardReason::RequestGone), discarded(DiscardReason::UnknownFunction)],
+            "message-dropped",
+            vec![Record::MessageAccepted {
+                provenance: peer,
+                delivery: Delivery::Dropped(DiscardReason::UnknownFunction),
+            }],
         ),
         (
             "reply-recorded",
-            vec![Record::ReplyRecorded {
-                provenance: peer.clone(),
-                reply: RecordedReply {
-                    request: RequestId::Keyed(request_key()),
-                    argument: value(),
+            vec![
+                Record::ReplyRecorded {
+                    address: address("reply"),
+                    consumed: Sequence(300),
                     row: Some(request_row()),
                 },
-            }],
+                Record::ReplyRecorded {
+                    address: address("reply"),
+                    consumed: Sequence(1),
+                    row: None,
+                },
+            ],
         ),
         (
             "values-registered",
@@ -257,7 +260,10 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                     Some((address("a"), "reminder".into())),
                     TimerOutcome::Delivered(sends().remove(1)),
                 ),
-                fired(None, TimerOutcome::Discarded(DiscardReason::UnknownFunction)),
+                fired(
+                    None,
+                    TimerOutcome::Delivered(Delivery::Dropped(DiscardReason::UnknownFunction)),
+                ),
                 fired(None, TimerOutcome::Forgotten { request: request_key(), keys: 41 }),
             ],
         ),

@@ -15,7 +15,7 @@ use tidegate_core::message::{
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
-    Record, RecordedReply, TimerOutcome, ValueChange,
+    Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
 
@@ -204,11 +204,6 @@ fn mailbox_entry() -> impl Strategy<Value = MailboxEntry> {
     (address(), message()).prop_map(|(target, message)| MailboxEntry { target, message })
 }
 
-fn recorded_reply() -> impl Strategy<Value = RecordedReply> {
-    (request_id(), value(), option::of(request_row()))
-        .prop_map(|(request, argument, row)| RecordedReply { request, argument, row })
-}
-
 fn delivery() -> impl Strategy<Value = Delivery> {
     let remote =
         (partition(), sequence(), envelope()).prop_map(|(destination, sequence, envelope)| {
@@ -217,14 +212,15 @@ fn delivery() -> impl Strategy<Value = Delivery> {
     prop_oneof![
         mailbox_entry().prop_map(Delivery::Local),
         remote.prop_map(Delivery::Remote),
-        recorded_reply().prop_map(Delivery::Reply),
+        (request_id(), value())
+            .prop_map(|(request, argument)| Delivery::Reply { request, argument }),
+        discard_reason().prop_map(Delivery::Dropped),
     ]
 }
 
 fn timer_outcome() -> impl Strategy<Value = TimerOutcome> {
     prop_oneof![
         delivery().prop_map(TimerOutcome::Delivered),
-        discard_reason().prop_map(TimerOutcome::Discarded),
         (request_key(), number())
             .prop_map(|(request, keys)| TimerOutcome::Forgotten { request, keys }),
     ]
@@ -296,12 +292,10 @@ pub(crate) fn record() -> BoxedStrategy<Record> {
         (text(), epoch(), position()).prop_map(|(source, epoch, watermark)| {
             Record::SourceOpened { source, epoch, watermark }
         }),
-        (provenance(), mailbox_entry())
-            .prop_map(|(provenance, entry)| Record::MessageAccepted { provenance, entry }),
-        (provenance(), discard_reason())
-            .prop_map(|(provenance, reason)| Record::MessageDiscarded { provenance, reason }),
-        (provenance(), recorded_reply())
-            .prop_map(|(provenance, reply)| Record::ReplyRecorded { provenance, reply }),
+        (provenance(), delivery())
+            .prop_map(|(provenance, delivery)| Record::MessageAccepted { provenance, delivery }),
+        (address(), sequence(), option::of(request_row()))
+            .prop_map(|(address, consumed, row)| Record::ReplyRecorded { address, consumed, row }),
         (typename(), specs())
             .prop_map(|(function, specs)| Record::ValuesRegistered { function, specs }),
         commit().prop_map(|commit| Record::BatchCommitted(Box::new(commit))),

@@ -5,22 +5,20 @@ use alloc::vec::Vec;
 use crate::codec::DecodeError;
 use crate::codec::durable::Durable;
 use crate::codec::reader::Reader;
-use crate::partition::record::{
-    Delivery, EgressEntry, MailboxEntry, OutboxEntry, RecordedReply, TimerOutcome,
-};
+use crate::partition::record::{Delivery, EgressEntry, MailboxEntry, OutboxEntry, TimerOutcome};
 
 /// Persisted: add, never renumber.
 mod destination {
     pub(super) const LOCAL: u8 = 1;
     pub(super) const REMOTE: u8 = 2;
     pub(super) const REPLY: u8 = 3;
+    pub(super) const DROPPED: u8 = 4;
 }
 
 /// Persisted: add, never renumber.
 mod timer_outcome {
     pub(super) const DELIVERED: u8 = 1;
-    pub(super) const DISCARDED: u8 = 2;
-    pub(super) const FORGOTTEN: u8 = 3;
+    pub(super) const FORGOTTEN: u8 = 2;
 }
 
 impl Durable for MailboxEntry {
@@ -66,22 +64,6 @@ impl Durable for EgressEntry {
     }
 }
 
-impl Durable for RecordedReply {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.request.write(out);
-        self.argument.write(out);
-        self.row.write(out);
-    }
-
-    fn read(input: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Self {
-            request: Durable::read(input)?,
-            argument: Durable::read(input)?,
-            row: Durable::read(input)?,
-        })
-    }
-}
-
 impl Durable for Delivery {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -93,9 +75,14 @@ impl Durable for Delivery {
                 out.push(destination::REMOTE);
                 entry.write(out);
             }
-            Self::Reply(reply) => {
+            Self::Reply { request, argument } => {
                 out.push(destination::REPLY);
-                reply.write(out);
+                request.write(out);
+                argument.write(out);
+            }
+            Self::Dropped(reason) => {
+                out.push(destination::DROPPED);
+                reason.write(out);
             }
         }
     }
@@ -104,7 +91,10 @@ impl Durable for Delivery {
         match input.u8()? {
             destination::LOCAL => Ok(Self::Local(Durable::read(input)?)),
             destination::REMOTE => Ok(Self::Remote(Durable::read(input)?)),
-            destination::REPLY => Ok(Self::Reply(Durable::read(input)?)),
+            destination::REPLY => {
+                Ok(Self::Reply { request: Durable::read(input)?, argument: Durable::read(input)? })
+            }
+            destination::DROPPED => Ok(Self::Dropped(Durable::read(input)?)),
             ordinal => Err(DecodeError::UnknownOrdinal { kind: "kind of delivery", ordinal }),
         }
     }
@@ -117,10 +107,6 @@ impl Durable for TimerOutcome {
                 out.push(timer_outcome::DELIVERED);
                 delivery.write(out);
             }
-            Self::Discarded(reason) => {
-                out.push(timer_outcome::DISCARDED);
-                reason.write(out);
-            }
             Self::Forgotten { request, keys } => {
                 out.push(timer_outcome::FORGOTTEN);
                 request.write(out);
@@ -132,7 +118,6 @@ impl Durable for TimerOutcome {
     fn read(input: &mut Reader) -> Result<Self, DecodeError> {
         match input.u8()? {
             timer_outcome::DELIVERED => Ok(Self::Delivered(Durable::read(input)?)),
-            timer_outcome::DISCARDED => Ok(Self::Discarded(Durable::read(input)?)),
             timer_outcome::FORGOTTEN => {
                 Ok(Self::Forgotten { request: Durable::read(input)?, keys: Durable::read(input)? })
             }

@@ -32,16 +32,15 @@ mod ordinal {
     pub(super) const PARTITION_ADOPTED: u8 = 1;
     pub(super) const SOURCE_OPENED: u8 = 2;
     pub(super) const MESSAGE_ACCEPTED: u8 = 3;
-    pub(super) const MESSAGE_DISCARDED: u8 = 4;
-    pub(super) const REPLY_RECORDED: u8 = 5;
-    pub(super) const VALUES_REGISTERED: u8 = 6;
-    pub(super) const BATCH_COMMITTED: u8 = 7;
-    pub(super) const TIMER_FIRED: u8 = 8;
-    pub(super) const OUTBOX_TRIMMED: u8 = 9;
-    pub(super) const EGRESS_TRIMMED: u8 = 10;
-    pub(super) const ADDRESS_PARKED: u8 = 11;
-    pub(super) const ADDRESS_RELEASED: u8 = 12;
-    pub(super) const HEAD_DROPPED: u8 = 13;
+    pub(super) const REPLY_RECORDED: u8 = 4;
+    pub(super) const VALUES_REGISTERED: u8 = 5;
+    pub(super) const BATCH_COMMITTED: u8 = 6;
+    pub(super) const TIMER_FIRED: u8 = 7;
+    pub(super) const OUTBOX_TRIMMED: u8 = 8;
+    pub(super) const EGRESS_TRIMMED: u8 = 9;
+    pub(super) const ADDRESS_PARKED: u8 = 10;
+    pub(super) const ADDRESS_RELEASED: u8 = 11;
+    pub(super) const HEAD_DROPPED: u8 = 12;
 }
 
 /// Appends the records of a step to `out`, which the caller reuses.
@@ -72,7 +71,6 @@ fn ordinal_of(record: &Record) -> u8 {
         Record::PartitionAdopted { .. } => ordinal::PARTITION_ADOPTED,
         Record::SourceOpened { .. } => ordinal::SOURCE_OPENED,
         Record::MessageAccepted { .. } => ordinal::MESSAGE_ACCEPTED,
-        Record::MessageDiscarded { .. } => ordinal::MESSAGE_DISCARDED,
         Record::ReplyRecorded { .. } => ordinal::REPLY_RECORDED,
         Record::ValuesRegistered { .. } => ordinal::VALUES_REGISTERED,
         Record::BatchCommitted(_) => ordinal::BATCH_COMMITTED,
@@ -95,17 +93,14 @@ impl Durable for Record {
                 epoch.write(out);
                 watermark.write(out);
             }
-            Self::MessageAccepted { provenance, entry } => {
+            Self::MessageAccepted { provenance, delivery } => {
                 provenance.write(out);
-                entry.write(out);
+                delivery.write(out);
             }
-            Self::MessageDiscarded { provenance, reason } => {
-                provenance.write(out);
-                reason.write(out);
-            }
-            Self::ReplyRecorded { provenance, reply } => {
-                provenance.write(out);
-                reply.write(out);
+            Self::ReplyRecorded { address, consumed, row } => {
+                address.write(out);
+                consumed.write(out);
+                row.write(out);
             }
             Self::ValuesRegistered { function, specs } => {
                 function.write(out);
@@ -150,15 +145,12 @@ impl Durable for Record {
             },
             ordinal::MESSAGE_ACCEPTED => Self::MessageAccepted {
                 provenance: Durable::read(input)?,
-                entry: Durable::read(input)?,
-            },
-            ordinal::MESSAGE_DISCARDED => Self::MessageDiscarded {
-                provenance: Durable::read(input)?,
-                reason: Durable::read(input)?,
+                delivery: Durable::read(input)?,
             },
             ordinal::REPLY_RECORDED => Self::ReplyRecorded {
-                provenance: Durable::read(input)?,
-                reply: Durable::read(input)?,
+                address: Durable::read(input)?,
+                consumed: Durable::read(input)?,
+                row: Durable::read(input)?,
             },
             ordinal::VALUES_REGISTERED => Self::ValuesRegistered {
                 function: Durable::read(input)?,

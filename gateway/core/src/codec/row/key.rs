@@ -111,13 +111,15 @@ pub fn decode_key(bytes: &[u8]) -> Result<RowKey, DecodeError> {
 ///
 /// # Panics
 ///
-/// If the bounds are keys of two tables, or of two key groups: what lies between them in the
-/// store would not be what lies between them in the order of [`RowKey`], and rows would be missed.
+/// If one of the bounds lies in a key group and the other one does not lie in the same table of it: what
+/// lies between them in the store would not be what lies between them in the order of [`RowKey`], and rows would be missed.
+/// The partition-wide tables lie in the order of [`RowKey`], so a range may end with the next table.
 #[must_use]
 pub fn encode_range(range: &RowRange) -> (Vec<u8>, Vec<u8>) {
     assert!(
-        place_of(&range.from) == place_of(&range.until),
-        "a range lies within one table and one key group"
+        place_of(&range.from) == place_of(&range.until)
+            || (is_partition_wide(&range.from) && is_partition_wide(&range.until)),
+        "a range lies within one key group, or outside of all"
     );
     (encode_key(&range.from), encode_key(&range.until))
 }
@@ -128,6 +130,10 @@ pub fn encode_range(range: &RowRange) -> (Vec<u8>, Vec<u8>) {
 pub fn head_range() -> (Vec<u8>, Vec<u8>) {
     let bound = |table| place(PARTITION_WIDE, table).to_vec();
     (bound(table::APPLIED), bound(table::HEAD_END))
+}
+
+fn is_partition_wide(key: &RowKey) -> bool {
+    place_of(key)[..2] == PARTITION_WIDE.to_be_bytes()
 }
 
 /// What a key begins with: where it lies, and its table.
