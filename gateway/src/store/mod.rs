@@ -2,6 +2,10 @@
 //!
 //! Keys and rows are bytes here; `tidegate_core::codec::row` gives them their meaning.
 
+pub mod faulty;
+pub mod memory;
+pub mod slate;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tidegate_core::id::PartitionId;
@@ -32,7 +36,8 @@ pub trait PartitionStore: Send + Sync + 'static {
     ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError>;
 
     /// Writes all changes as one, and returns when they are durable: after a crash all are there or none. A change
-    /// without a row removes it.
+    /// without a row removes it; of several changes of one key the last one counts; no key is empty. After an error
+    /// the changes may or may not be there, now or later: the caller commits them again, or what supersedes them.
     async fn commit(&self, changes: Vec<(Bytes, Option<Bytes>)>) -> Result<(), StoreError>;
 
     /// Closes the database. Nothing is lost without it.
@@ -43,12 +48,59 @@ pub trait PartitionStore: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has opened the database since; this one must stop using it.
-    #[error("the database of partition {0} was opened by another owner")]
+    #[error("TG-0260: the database of partition {0} was opened by another owner")]
     Fenced(PartitionId),
     /// It may work later: the device or the object store did not answer well.
-    #[error("the store is not available: {0}")]
+    #[error("TG-0261: the store is not available: {0}")]
     Unavailable(String),
     /// It will not work later either: data is damaged, of another version, or access is denied.
-    #[error("the store cannot be used: {0}")]
+    #[error("TG-0262: the store cannot be used: {0}")]
     Unusable(String),
+}
+
+impl StoreError {
+    /// The stable code, which names a page of `docs/errors/`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Fenced(_) => "TG-0260",
+            Self::Unavailable(_) => "TG-0261",
+            Self::Unusable(_) => "TG-0262",
+        }
+    }
+
+    /// The error of a database that was closed before.
+    fn closed(partition: PartitionId) -> Self {
+        Self::Unusable(format!("the database of partition {partition} was closed"))
+    }
+}
+
+/// Gathers rows for [`PartitionStore::scan`] until its bound of bytes is reached.
+struct Page {
+    rows: Vec<(Bytes, Bytes)>,
+    room: usize,
+}
+
+impl Page {
+    fn new(bytes: usize) -> Self {
+        Self { rows: Vec::new(), room: bytes }
+    }
+
+    /// Whether another row is wanted: the first one always is.
+    fn is_full(&self) -> bool {
+        self.room == 0 && !self.rows.is_empty()
+    }
+
+    fn push(&mut self, key: Bytes, row: Bytes) {
+        self.room = self.room.saturating_sub(key.len() + row.len());
+        self.rows.push((key, row));
+    }
+}
+
+/// Refuses changes that no store takes.
+fn check_changes(changes: &[(Bytes, Option<Bytes>)]) -> Result<(), StoreError> {
+    if changes.iter().any(|(key, _)| key.is_empty()) {
+        return Err(StoreError::Unusable("a key is empty".to_owned()));
+    }
+    Ok(())
 }
