@@ -42,7 +42,10 @@ pub(crate) fn show(duration: Duration) -> String {
         return "0s".to_owned();
     }
     let exact = UNITS.iter().rev().find(|(_, length)| nanos.is_multiple_of(*length));
-    exact.map_or_else(|| format!("{nanos}ns"), |(labels, length)| format!("{}{}", nanos / length, labels[0]))
+    exact.map_or_else(
+        || format!("{nanos}ns"),
+        |(labels, length)| format!("{}{}", nanos / length, labels[0]),
+    )
 }
 
 fn split(text: &str) -> Result<(u64, &str), String> {
@@ -57,12 +60,17 @@ fn split(text: &str) -> Result<(u64, &str), String> {
 
 fn in_units(number: u64, unit: &str) -> Result<Duration, String> {
     let lowered = unit.to_lowercase();
-    let Some((_, length)) = UNITS.iter().find(|(labels, _)| labels.contains(&lowered.as_str())) else {
-        return Err(format!("has no known unit in `{unit}`; known are ns, us, ms, s, min, h and d"));
+    let Some((_, length)) = UNITS.iter().find(|(labels, _)| labels.contains(&lowered.as_str()))
+    else {
+        return Err(format!(
+            "has no known unit in `{unit}`; known are ns, us, ms, s, min, h and d"
+        ));
     };
     let nanos = u128::from(number) * length;
-    let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| "is too long a duration".to_owned())?;
-    let rest = u32::try_from(nanos % 1_000_000_000).map_err(|_| "is too long a duration".to_owned())?;
+    let seconds =
+        u64::try_from(nanos / 1_000_000_000).map_err(|_| "is too long a duration".to_owned())?;
+    let rest =
+        u32::try_from(nanos % 1_000_000_000).map_err(|_| "is too long a duration".to_owned())?;
     Ok(Duration::new(seconds, rest))
 }
 

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use self::fault::{Code, Fault, Faults};
 pub use self::module::ModuleConfig;
-use self::node::{EffectiveSetting, Given};
 pub use self::node::NodeSettings;
+use self::node::{EffectiveSetting, Given};
 
 /// The file that is read if none is named and it is there.
 const FILE: &str = "tidegate.toml";
@@ -85,12 +85,18 @@ fn read_module(path: &Path, faults: &mut Faults) -> ModuleConfig {
         Ok(text) => module::read(&text, &path.display().to_string(), faults),
         Err(error) => {
             let fault = unreadable(path, &error);
-            faults.push(fault.with_help("`module` in tidegate.toml or `--module` names the file of the application"));
+            faults.push(fault.with_help(
+                "`module` in tidegate.toml or `--module` names the file of the application",
+            ));
             ModuleConfig::default()
         }
     }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Fault {
-    Fault::new(Code::Unreadable, path.display().to_string(), format!("the file cannot be read: {error}"))
+    Fault::new(
+        Code::Unreadable,
+        path.display().to_string(),
+        format!("the file cannot be read: {error}"),
+    )
 }

@@ -5,7 +5,9 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let lowered = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lowered, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (strsim::damerau_levenshtein(&lowered, &candidate.to_lowercase()), candidate)
+        })
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(word.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -28,7 +30,10 @@ mod tests {
     fn a_slip_of_the_finger_is_recognised() {
         assert_eq!(nearest("tragets", ["targets", "path"]), Some("targets"));
         assert_eq!(nearest("Functions", ["functions", "path"]), Some("functions"));
-        assert_eq!(nearest("url_path_template", ["urlPathTemplate", "path"]), Some("urlPathTemplate"));
+        assert_eq!(
+            nearest("url_path_template", ["urlPathTemplate", "path"]),
+            Some("urlPathTemplate")
+        );
     }
 
     #[test]

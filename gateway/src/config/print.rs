@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::Effective;
-use super::module::{Egress, EgressKind, Endpoint, FunctionPattern, Ingress, IngressKind, KeySource};
+use super::module::{
+    Egress, EgressKind, Endpoint, FunctionPattern, Ingress, IngressKind, KeySource,
+};
 use super::node::EffectiveSetting;
 use super::{duration, size};
 
@@ -13,7 +15,8 @@ impl Effective {
     /// A `tidegate.toml` with every setting and where its value comes from. The module follows as comments.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let width = self.settings.iter().map(|setting| assignment(setting).len()).max().unwrap_or(0);
+        let width =
+            self.settings.iter().map(|setting| assignment(setting).len()).max().unwrap_or(0);
         let mut text = String::new();
         let mut table = "";
         for setting in &self.settings {

@@ -29,7 +29,9 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unit = text[digits..].trim().to_lowercase();
     let bytes = if unit.is_empty() { Some(1) } else { bytes_of(&unit) };
     let Some(bytes) = bytes else {
-        return Err(format!("has no known unit in `{unit}`; known are B, KiB, MiB, GiB, TiB, kB, MB, GB and TB"));
+        return Err(format!(
+            "has no known unit in `{unit}`; known are B, KiB, MiB, GiB, TiB, kB, MB, GB and TB"
+        ));
     };
     number.checked_mul(bytes).ok_or_else(|| "is too large a size".to_owned())
 }
@@ -40,7 +42,9 @@ fn bytes_of(unit: &str) -> Option<u64> {
 
 /// The shortest exact text of a size.
 pub(crate) fn show(bytes: u64) -> String {
-    for (label, unit) in [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+    for (label, unit) in
+        [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+    {
         if bytes > 0 && bytes.is_multiple_of(unit) {
             return format!("{}{label}", bytes / unit);
         }
@@ -58,9 +62,13 @@ mod tests {
 
     #[test]
     fn takes_binary_and_decimal_units() {
-        for (text, expected) in
-            [("4096", 4096), ("64MiB", 64 << 20), ("1 GB", 1_000_000_000), ("2k", 2048), ("10 bytes", 10)]
-        {
+        for (text, expected) in [
+            ("4096", 4096),
+            ("64MiB", 64 << 20),
+            ("1 GB", 1_000_000_000),
+            ("2k", 2048),
+            ("10 bytes", 10),
+        ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
     }

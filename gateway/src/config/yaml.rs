@@ -189,7 +189,9 @@ mod tests {
     fn every_value_knows_its_place() {
         let (documents, faults) = read_text("a: 1\n---\nb:\n  - x\n  - {c: 007}\n");
         assert!(faults.is_empty(), "{faults}");
-        let Value::List(items) = &documents[1].get("b").unwrap().value else { panic!("not a list") };
+        let Value::List(items) = &documents[1].get("b").unwrap().value else {
+            panic!("not a list")
+        };
         let seven = items[1].get("c").unwrap();
         assert_eq!(seven.text(), Some("007"));
         assert_eq!(seven.place, Place { line: 5, column: 9, document: Some(2) });

@@ -30,8 +30,9 @@ impl ModuleConfig {
 impl Endpoint {
     fn policy(&self) -> FunctionPolicy {
         let treatment = &self.treatment;
-        let milliseconds =
-            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+        let milliseconds = |duration: std::time::Duration| {
+            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+        };
         FunctionPolicy {
             batch_messages: self.batch_messages.map_or(usize::MAX, NonZeroUsize::get),
             batch_bytes: usize::try_from(treatment.batch_bytes).unwrap_or(usize::MAX),

@@ -21,12 +21,22 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn functions(&mut self, report: &Report<'_>, (pattern, place): (FunctionPattern, Place)) {
+    pub(super) fn functions(
+        &mut self,
+        report: &Report<'_>,
+        (pattern, place): (FunctionPattern, Place),
+    ) {
         let text = match &pattern {
             FunctionPattern::One(function) => format!("`{function}`"),
             FunctionPattern::Namespace(namespace) => format!("`{namespace}/*`"),
         };
-        once(report, &mut self.functions, pattern, place, &format!("{text} is served by two endpoints"));
+        once(
+            report,
+            &mut self.functions,
+            pattern,
+            place,
+            &format!("{text} is served by two endpoints"),
+        );
     }
 
     pub(super) fn ingress(&mut self, report: &Report<'_>, (id, place): (Typename, Place)) {
@@ -84,7 +94,13 @@ impl Declared {
     }
 }
 
-fn once<K: Ord>(report: &Report<'_>, seen: &mut BTreeMap<K, Place>, key: K, place: Place, text: &str) {
+fn once<K: Ord>(
+    report: &Report<'_>,
+    seen: &mut BTreeMap<K, Place>,
+    key: K,
+    place: Place,
+    text: &str,
+) {
     match seen.get(&key) {
         Some(first) => {
             let fault = report.fault(Code::Duplicate, place, text);

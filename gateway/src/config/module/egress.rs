@@ -32,9 +32,9 @@ pub(super) fn http(spec: &Fields<'_>) -> Read {
 pub(super) fn file(spec: &Fields<'_>) -> Read {
     let id = spec.read_needed("id", typename);
     let file = spec.read_needed("path", text);
-    let egress = id.clone().zip(file.clone()).map(|((id, _), (path, _))| Egress {
-        id,
-        kind: EgressKind::File { path: path.into() },
-    });
+    let egress = id
+        .clone()
+        .zip(file.clone())
+        .map(|((id, _), (path, _))| Egress { id, kind: EgressKind::File { path: path.into() } });
     Read { id, file, egress }
 }

@@ -30,7 +30,8 @@ pub(super) fn read(spec: &Fields<'_>, transport: fn(&Fields<'_>) -> Transport) -
     let url = spec.read_needed("urlPathTemplate", url);
     let batch_messages = batch_messages(spec.read_or("maxNumBatchRequests", BATCH_MESSAGES, whole));
     let transport = transport(spec);
-    let treatment = spec.child("tidegate").map_or_else(Treatment::default, |fields| treatment(&fields));
+    let treatment =
+        spec.child("tidegate").map_or_else(Treatment::default, |fields| treatment(&fields));
     let endpoint = functions.clone().zip(url).map(|((functions, _), (url, _))| Endpoint {
         functions,
         url,
@@ -48,8 +49,12 @@ pub(super) fn pattern(text: &str) -> Result<FunctionPattern, String> {
         return Err(format!("is in the namespace `{RESERVED}`, which is reserved"));
     }
     match name.name() {
-        "*" if !name.namespace().contains('*') => Ok(FunctionPattern::Namespace(name.namespace().into())),
-        plain if !plain.contains('*') && !name.namespace().contains('*') => Ok(FunctionPattern::One(name)),
+        "*" if !name.namespace().contains('*') => {
+            Ok(FunctionPattern::Namespace(name.namespace().into()))
+        }
+        plain if !plain.contains('*') && !name.namespace().contains('*') => {
+            Ok(FunctionPattern::One(name))
+        }
         _ => Err("may have a `*` only in place of the whole name, as in `namespace/*`".to_owned()),
     }
 }
@@ -65,7 +70,8 @@ fn url(text: &str) -> Result<UrlTemplate, String> {
             Ok(UrlTemplate(Arc::from(text)))
         }
         Some("http+unix" | "https+unix") => {
-            Err("asks for a Unix socket, which Tidegate does not support; use http or https".to_owned())
+            Err("asks for a Unix socket, which Tidegate does not support; use http or https"
+                .to_owned())
         }
         _ => Err("must begin with http:// or https:// and name a host".to_owned()),
     }

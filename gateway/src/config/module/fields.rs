@@ -44,11 +44,20 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The `spec` of a component.
-    pub(super) fn of_spec(report: &'a Report<'a>, kind: &'static Kind, node: &'a Node) -> Option<Self> {
+    pub(super) fn of_spec(
+        report: &'a Report<'a>,
+        kind: &'static Kind,
+        node: &'a Node,
+    ) -> Option<Self> {
         Self::open(report, kind, String::new(), node)
     }
 
-    fn open(report: &'a Report<'a>, kind: &'static Kind, path: String, node: &'a Node) -> Option<Self> {
+    fn open(
+        report: &'a Report<'a>,
+        kind: &'static Kind,
+        path: String,
+        node: &'a Node,
+    ) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             let name = if path.is_empty() { "spec" } else { &path };
             report.error(Code::BadValue, node.place, format!("`{name}` must be a mapping"));
@@ -67,18 +76,14 @@ impl<'a> Fields<'a> {
 
     fn unknown(&self, name: &str, place: Place, known: &[&str]) {
         let text = format!("unknown key `{}` in {}", self.path_of(name), self.kind.name);
-        let fault = self.report.fault(Code::UnknownKey, place, text).with_help(did_you_mean(name, known));
+        let fault =
+            self.report.fault(Code::UnknownKey, place, text).with_help(did_you_mean(name, known));
         let ours = self.kind.is_ours() || self.path.starts_with("tidegate");
         self.report.push(if ours { fault } else { fault.as_warning() });
     }
 
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
-    }
-
-    /// Where the mapping begins.
-    pub(super) fn place(&self) -> Place {
-        self.node.place
     }
 
     /// The node of a key, unless it is absent or null.
@@ -105,12 +110,21 @@ impl<'a> Fields<'a> {
     }
 
     /// A value, if it is there and right.
-    pub(super) fn read<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         self.scalar(key, self.get(key)?, parse)
     }
 
     /// A value, or the default if it is absent (or wrong, which is reported).
-    pub(super) fn read_or<T>(&self, key: &str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    pub(super) fn read_or<T>(
+        &self,
+        key: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
         self.read(key, parse).unwrap_or(default)
     }
 
@@ -144,7 +158,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn scalar<T>(&self, key: &str, node: &Node, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    fn scalar<T>(
+        &self,
+        key: &str,
+        node: &Node,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let result = match &node.value {
             Value::Text(text) => parse(text).map_err(|wrong| format!("`{text}` {wrong}")),
             Value::Null => Err("nothing stands here".to_owned()),
@@ -184,7 +203,8 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
 
 /// A whole number of at least one.
 pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
-    let number: u64 = text.parse().map_err(|_| "must be a whole number of at least 1".to_owned())?;
+    let number: u64 =
+        text.parse().map_err(|_| "must be a whole number of at least 1".to_owned())?;
     if number == 0 {
         return Err("must be at least 1".to_owned());
     }

@@ -67,8 +67,10 @@ fn path(text: &str) -> Result<String, String> {
 fn key(spec: &Fields<'_>) -> Option<KeySource> {
     spec.needed("key")?;
     let fields = spec.child("key")?;
-    let given: Vec<_> =
-        ["jsonPointer", "path", "header"].into_iter().filter(|key| fields.get(key).is_some()).collect();
+    let given: Vec<_> = ["jsonPointer", "path", "header"]
+        .into_iter()
+        .filter(|key| fields.get(key).is_some())
+        .collect();
     match given[..] {
         ["jsonPointer"] => fields.read("jsonPointer", json_pointer).map(KeySource::JsonPointer),
         ["path"] => match fields.read("path", flag)? {

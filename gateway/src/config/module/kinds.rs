@@ -82,7 +82,16 @@ pub static KINDS: [Kind; 5] = [
     Kind {
         name: "io.tidegate.http.v1/ingress",
         form: Form::HttpIngress,
-        keys: &["id", "path", "valueType", "targets", "key", "key.jsonPointer", "key.path", "key.header"],
+        keys: &[
+            "id",
+            "path",
+            "valueType",
+            "targets",
+            "key",
+            "key.jsonPointer",
+            "key.path",
+            "key.header",
+        ],
     },
     Kind {
         name: "io.tidegate.http.v1/egress",

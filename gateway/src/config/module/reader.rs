@@ -53,7 +53,8 @@ impl<'a> Reader<'a> {
     fn legacy(&self, document: &Node) {
         let text = "the module format with a `version` (StateFun 3.0 and before) is not supported";
         let fault = self.report.fault(Code::NotSupported, document.place, text);
-        self.report.push(fault.with_help("write one document with `kind` and `spec` for each component"));
+        self.report
+            .push(fault.with_help("write one document with `kind` and `spec` for each component"));
     }
 
     fn component(&mut self, document: &'a Node, entries: &[(Node, Node)]) {
@@ -62,8 +63,12 @@ impl<'a> Reader<'a> {
         self.check_keys(entries, name.is_some_and(|name| name.starts_with("io.statefun.")));
         let spec = document.get("spec").filter(|node| node.value != Value::Null);
         match (kind, name.map(look_up)) {
-            (None, _) => self.report.error(Code::MissingKey, document.place, "the component has no `kind`"),
-            (Some(kind), None) => self.report.error(Code::BadValue, kind.place, "`kind` must be a text"),
+            (None, _) => {
+                self.report.error(Code::MissingKey, document.place, "the component has no `kind`")
+            }
+            (Some(kind), None) => {
+                self.report.error(Code::BadValue, kind.place, "`kind` must be a text")
+            }
             (Some(kind), Some(Known::Never(near))) => self.unknown(kind, near),
             (Some(kind), Some(Known::NotYet)) => self.not_yet(kind, spec),
             (Some(place), Some(Known::Works(kind))) => match spec {

@@ -152,7 +152,9 @@ fn tls(fields: &Fields<'_>) -> Tls {
 /// A path, with or without the scheme `file:`. There is no class path to look in.
 fn file(name: &str) -> Result<PathBuf, String> {
     if name.starts_with("classpath:") {
-        return Err("names a class path, and Tidegate has none; write the path of a file".to_owned());
+        return Err(
+            "names a class path, and Tidegate has none; write the path of a file".to_owned()
+        );
     }
     let path = name.strip_prefix("file://").or_else(|| name.strip_prefix("file:")).unwrap_or(name);
     Ok(PathBuf::from(text(path)?))

@@ -8,7 +8,9 @@ mod value;
 use std::collections::BTreeMap;
 
 pub use setting::{SETTINGS, Setting};
-pub use settings::{IdempotencySettings, IngressSettings, LogSettings, NodeSettings, StoreSettings};
+pub use settings::{
+    IdempotencySettings, IngressSettings, LogSettings, NodeSettings, StoreSettings,
+};
 pub use sheet::{EffectiveSetting, Origin};
 pub use value::{Color, LogFilter, LogFormat};
 
@@ -32,10 +34,17 @@ pub fn settle(given: &Given, faults: &mut Faults) -> (NodeSettings, Vec<Effectiv
     if let Some((path, text)) = &given.file {
         sheet.add_file(path, text);
     }
-    sheet.add_environment(given.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    sheet.add_environment(
+        given.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+    );
     sheet.add_flags(&given.flags);
     let settings = NodeSettings::read(&mut sheet);
     let (effective, found) = sheet.finish();
     faults.extend(found);
     (settings, effective)
+}
+
+/// Reads a duration as settings take it: with its unit, and more than nothing.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    value::SettingValue::parse(text)
 }

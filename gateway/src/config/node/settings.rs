@@ -36,8 +36,6 @@ pub struct NodeSettings {
     pub node_log_backlog_bytes: u64,
     /// Idempotent requests.
     pub idempotency: IdempotencySettings,
-    /// How much of an egress each partition hands out before an acknowledgement.
-    pub egress_unacknowledged_bytes: u64,
     /// How long a stopping node waits for requests that are under way.
     pub shutdown_grace: Duration,
     /// What is logged, and how.
@@ -105,7 +103,6 @@ impl Default for NodeSettings {
             store: StoreSettings { cache_bytes: 64 << 20, flush_interval: Duration::from_secs(30) },
             node_log_backlog_bytes: 256 << 20,
             idempotency: IdempotencySettings { retention: Duration::from_hours(24), keys: 1 << 20 },
-            egress_unacknowledged_bytes: 1 << 20,
             shutdown_grace: Duration::from_secs(30),
             log: LogSettings {
                 filter: LogFilter::default(),
@@ -145,9 +142,6 @@ impl NodeSettings {
                 retention: sheet.read("idempotency.retention", defaults.idempotency.retention),
                 keys: sheet.read("idempotency.keys", defaults.idempotency.keys),
             },
-            egress_unacknowledged_bytes: sheet
-                .read("egress.unacknowledged", Bytes(defaults.egress_unacknowledged_bytes))
-                .0,
             shutdown_grace: sheet.read("shutdown.grace", defaults.shutdown_grace),
             log: LogSettings {
                 filter: sheet.read("log.level", defaults.log.filter),
@@ -162,34 +156,47 @@ impl NodeSettings {
     fn check(&self, sheet: &mut Sheet) {
         let ingress = &self.ingress;
         if ingress.listen == self.admin_listen && ingress.listen.port() != 0 {
-            sheet.contradiction("admin.listen", "`admin.listen` and `ingress.listen` are the same address");
+            sheet.contradiction(
+                "admin.listen",
+                "`admin.listen` and `ingress.listen` are the same address",
+            );
         }
         if ingress.body_bytes > MESSAGE_BYTES_MAX as u64 {
-            sheet.contradiction("ingress.body_limit", "`ingress.body_limit` is more than the largest message, 8MiB");
+            sheet.contradiction(
+                "ingress.body_limit",
+                "`ingress.body_limit` is more than the largest message, 8MiB",
+            );
         }
         if ingress.call_timeout > ingress.call_timeout_longest {
             let text = "`ingress.call_timeout` is longer than `ingress.call_timeout_longest`";
             sheet.contradiction("ingress.call_timeout", text);
         }
         if self.memory_bytes < BUDGET_BYTES_MIN {
-            sheet.contradiction("memory.budget", "`memory.budget` is less than the 64MiB that a node needs");
+            sheet.contradiction(
+                "memory.budget",
+                "`memory.budget` is less than the 64MiB that a node needs",
+            );
         }
         if self.store.cache_bytes > self.memory_bytes / 2 {
-            sheet.contradiction("store.cache", "`store.cache` is more than half of `memory.budget`");
+            sheet
+                .contradiction("store.cache", "`store.cache` is more than half of `memory.budget`");
         }
         if self.node_log_backlog_bytes < FRAME_BYTES_MAX as u64 {
-            sheet.contradiction("node_log.backlog", "`node_log.backlog` is less than one frame of the log, 48MiB");
+            sheet.contradiction(
+                "node_log.backlog",
+                "`node_log.backlog` is less than one frame of the log, 48MiB",
+            );
         }
     }
 
     /// The bounds of each partition: what the memory budget leaves beside the store's cache is shared evenly.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let share = (self.memory_bytes - self.store.cache_bytes) / u64::from(self.partitions.get());
+        let share = self.memory_bytes.saturating_sub(self.store.cache_bytes)
+            / u64::from(self.partitions.get());
         let retention = self.idempotency.retention.as_millis();
         Limits {
             resident_bytes: usize::try_from(share).unwrap_or(usize::MAX),
-            queue_bytes: usize::try_from(self.egress_unacknowledged_bytes).unwrap_or(usize::MAX),
             idempotency_keys: self.idempotency.keys,
             idempotency_retention_ms: u64::try_from(retention).unwrap_or(u64::MAX),
             ..Limits::default()

@@ -70,7 +70,9 @@ impl Sheet {
         for error in &errors {
             let place = error.span().map_or_else(Place::default, |span| place_of(text, span.start));
             let message = error.message().replace('\n', ", ");
-            self.faults.push(Fault::new(Code::Syntax, path, format!("not valid TOML: {message}")).at(place));
+            self.faults.push(
+                Fault::new(Code::Syntax, path, format!("not valid TOML: {message}")).at(place),
+            );
         }
         self.add_table(&File { path, text }, "", table.get_ref());
     }
@@ -105,12 +107,16 @@ impl Sheet {
 
     fn unknown_key(&mut self, file: &File<'_>, key: &str, place: Place) {
         let known: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        let fault = Fault::new(Code::UnknownKey, file.path, format!("unknown key `{key}`")).at(place);
+        let fault =
+            Fault::new(Code::UnknownKey, file.path, format!("unknown key `{key}`")).at(place);
         self.faults.push(fault.with_help(did_you_mean(key, &known)));
     }
 
     /// Adds what the environment says. Other programs' variables are left alone.
-    pub(super) fn add_environment<'a>(&mut self, variables: impl Iterator<Item = (&'a str, &'a str)>) {
+    pub(super) fn add_environment<'a>(
+        &mut self,
+        variables: impl Iterator<Item = (&'a str, &'a str)>,
+    ) {
         for (name, value) in variables.filter(|(name, _)| name.starts_with(PREFIX)) {
             match SETTINGS.iter().find(|setting| setting.variable() == name) {
                 Some(setting) => {
@@ -126,7 +132,8 @@ impl Sheet {
     fn unknown_variable(&mut self, name: &str) {
         let variables: Vec<_> = SETTINGS.iter().map(super::setting::Setting::variable).collect();
         let known = variables.iter().map(String::as_str).chain(OTHER_VARIABLES);
-        let fault = Fault::new(Code::UnknownKey, "environment", format!("unknown variable `{name}`"));
+        let fault =
+            Fault::new(Code::UnknownKey, "environment", format!("unknown variable `{name}`"));
         self.faults.push(match nearest(name, known) {
             Some(near) => fault.with_help(format!("did you mean `{near}`?")),
             None => fault.with_help("`tidegate run --help` lists all variables"),

@@ -72,7 +72,8 @@ impl SettingValue for PartitionCount {
 
 impl SettingValue for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "must be an address and a port, for example 127.0.0.1:8080".to_owned())
+        text.parse()
+            .map_err(|_| "must be an address and a port, for example 127.0.0.1:8080".to_owned())
     }
 
     fn show(&self) -> String {
