@@ -1,6 +1,7 @@
 //! The gateway: drives the core and talks to the world. `ARCHITECTURE.md` says how it hangs together.
 
 pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod egress;

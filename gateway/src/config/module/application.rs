@@ -1,0 +1,44 @@
+//! What the core needs to know of a module: how functions are treated, and where records may go.
+
+use std::num::NonZeroUsize;
+
+use tidegate_core::policy::{Application, FunctionPolicy};
+
+use super::model::{Endpoint, FunctionPattern, ModuleConfig};
+
+impl ModuleConfig {
+    /// The declared functions and egresses, for the core.
+    #[must_use]
+    pub fn application(&self) -> Application {
+        let mut application = Application::default();
+        for endpoint in &self.endpoints {
+            let policy = endpoint.policy();
+            match &endpoint.functions {
+                FunctionPattern::One(function) => {
+                    application.functions.insert(function.clone(), policy);
+                }
+                FunctionPattern::Namespace(namespace) => {
+                    application.namespaces.insert(namespace.clone(), policy);
+                }
+            }
+        }
+        application.egresses = self.egresses.iter().map(|egress| egress.id.clone()).collect();
+        application
+    }
+}
+
+impl Endpoint {
+    fn policy(&self) -> FunctionPolicy {
+        let treatment = &self.treatment;
+        let milliseconds = |duration: std::time::Duration| {
+            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+        };
+        FunctionPolicy {
+            batch_messages: self.batch_messages.map_or(usize::MAX, NonZeroUsize::get),
+            batch_bytes: usize::try_from(treatment.batch_bytes).unwrap_or(usize::MAX),
+            attempts: treatment.attempts,
+            backoff_first_ms: milliseconds(treatment.backoff_first),
+            backoff_longest_ms: milliseconds(treatment.backoff_longest),
+        }
+    }
+}
