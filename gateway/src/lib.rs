@@ -9,4 +9,5 @@ pub mod ingress;
 pub mod invoker;
 pub mod log;
 pub mod ownership;
+pub mod payload;
 pub mod store;

@@ -2,6 +2,8 @@
 //!
 //! An ingress knows nothing of partitions or logs. It hands messages to a [`Door`], which the router implements.
 
+pub mod http;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -63,7 +65,8 @@ pub struct EgressRecord {
 /// The way into the node. All methods wait while the node is full, which is how backpressure reaches clients.
 #[async_trait]
 pub trait Door: Send + Sync + 'static {
-    /// Returns when the message is durable.
+    /// Returns when the message is durable. Messages to one address are taken in in the order in which these futures are first
+    /// polled, also when they have to wait for room.
     async fn send(&self, message: Inbound) -> Result<Outcome, DoorError>;
 
     /// Returns when the function has replied, or after `timeout`.
@@ -91,6 +94,7 @@ pub trait Door: Send + Sync + 'static {
     /// How many partitions there are.
     fn partitions(&self) -> u16;
 
-    /// Resolves when an egress may hold more records than before; may resolve too often, never too seldom.
+    /// Resolves when an egress may hold more records than when this future was first polled; may resolve too often, and too
+    /// seldom only for records beyond the window that the core hands out unacknowledged.
     async fn egress_changed(&self, egress: &EgressId);
 }

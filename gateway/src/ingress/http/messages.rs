@@ -1,0 +1,112 @@
+//! `POST /v1/messages`: a stream of messages, one per line.
+//!
+//! `{"target":"shop/cart/ann","type":"shop/item","value":{"sku":7}}`; instead of `value` (JSON, kept as its text) a line may have
+//! `text` (a StateFun string) or `base64` (bytes). Without `type`, `value` is of type `tidegate.types/json` and
+//! `base64` of type `tidegate.types/bytes`.
+
+use std::borrow::Cow;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use tidegate_core::address::{Address, FunctionType};
+use tidegate_core::message::TypedValue;
+
+use super::App;
+use super::problem::Problem;
+use super::request::{LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of};
+use super::result_lines::respond;
+use super::value::{check_typename, not_json};
+use crate::ingress::Inbound;
+use crate::payload::{BYTES, JSON, STRING, wrap_text};
+
+/// Answers each line with a result line.
+pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let key = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
+    let read_line = move |number, line: &Bytes| {
+        let (target, argument) = parse(line)?;
+        let idempotency = idempotency(line_key(key.as_deref(), number), &argument);
+        Ok(vec![Inbound { target, argument, idempotency }])
+    };
+    Ok(respond(app, body, Box::new(read_line)))
+}
+
+/// The key of one line of a stream.
+pub(super) fn line_key(key: Option<&str>, number: u64) -> Option<String> {
+    key.map(|key| format!("{key}/{number}"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageLine<'a> {
+    #[serde(borrow)]
+    target: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    typename: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    base64: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+}
+
+/// A `null` is a value like any other.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn parse(line: &Bytes) -> Result<(Address, TypedValue), Problem> {
+    let message: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| explain(&error))?;
+    let target = parse_target(&message.target)?;
+    let argument = argument(line, &message).map_err(Problem::Line)?;
+    Ok((target, argument))
+}
+
+/// Never quotes the line, which is a payload.
+fn explain(error: &serde_json::Error) -> Problem {
+    Problem::Line(if error.is_data() {
+        format!(
+            "expected an object of target, type, and one of value, text, base64; see column {}",
+            error.column()
+        )
+    } else {
+        not_json(error)
+    })
+}
+
+/// `namespace/type/id`, where the id may hold further slashes.
+fn parse_target(text: &str) -> Result<Address, Problem> {
+    let mut parts = text.splitn(3, '/');
+    let (Some(namespace), Some(name), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Problem::Line(
+            "the target is not of the form <namespace>/<type>/<id>".to_owned(),
+        ));
+    };
+    target_of(FunctionType::new(namespace, name)?, id)
+}
+
+fn argument(line: &Bytes, message: &MessageLine<'_>) -> Result<TypedValue, String> {
+    let (default_type, bytes) = match (message.value, &message.base64, &message.text) {
+        (Some(json), None, None) => (JSON, line.slice_ref(json.get().as_bytes())),
+        (None, Some(base64), None) => {
+            let bytes = STANDARD.decode(&**base64).map_err(|_| "base64 is not valid".to_owned())?;
+            (BYTES, bytes.into())
+        }
+        (None, None, Some(text)) => (STRING, wrap_text(text)),
+        _ => return Err("exactly one of value, text, base64 is needed".to_owned()),
+    };
+    let typename = message.typename.as_deref().unwrap_or(default_type);
+    let typename = check_typename(typename).map_err(|reason| format!("type: {reason}"))?;
+    if message.text.is_some() && typename != STRING {
+        return Err(format!("text is always of type {STRING}"));
+    }
+    Ok(TypedValue::new(typename, bytes))
+}
