@@ -3,9 +3,21 @@
 //! A driver appends *steps*: the encoded records of one call of `handle`. The log gathers steps into frames, one
 //! frame per sync, and publishes how far it is durable. What a step says is the core's business; the log sees
 //! bytes, the partition that they belong to, and the LSNs that they cover.
+//!
+//! What was appended becomes durable in place, or the log fails for good: there is no rollback, since others may
+//! have built on it already. [`file`] is the log of an embedded node, [`memory`] the one for tests and trials.
 
+pub mod faulty;
+pub mod file;
+pub mod frame;
+pub mod lock;
+pub mod memory;
+
+use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_core::id::{Lsn, PartitionId};
@@ -33,6 +45,23 @@ pub struct AppendTicket(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct FrameNumber(pub u64);
 
+impl FrameNumber {
+    /// The first frame of a log.
+    pub const FIRST: Self = Self(1);
+
+    /// The frame that follows this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for FrameNumber {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
 /// What is known about durability, published after each sync.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Durable {
@@ -44,18 +73,63 @@ pub struct Durable {
     pub backlog_bytes: u64,
 }
 
+/// A step as recovery finds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoggedStep {
+    /// The frame that holds it.
+    pub frame: FrameNumber,
+    /// The step.
+    pub step: Step,
+}
+
+/// Why a log takes and keeps nothing any more. The node must stop: what it built on the steps that are not durable
+/// is void, and recovery decides from the log what counts.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogFailure {
+    /// The frame was not written. Nothing of it will be found at recovery.
+    #[error("{code}: the log could not be written: {0}", code = self.code())]
+    Refused(Arc<io::Error>),
+    /// The log was sealed by another node, which has taken over.
+    #[error("{}: the log was sealed by another node", self.code())]
+    Fenced,
+    /// The frame may have been written or not; only recovery can tell.
+    #[error("{code}: it is unknown whether the log was written: {0}", code = self.code())]
+    Unknown(Arc<io::Error>),
+}
+
+impl LogFailure {
+    /// The stable code of the error, as in `docs/errors`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) | Self::Unknown(_) => "TG-0221",
+            Self::Fenced => "TG-0222",
+        }
+    }
+}
+
 /// The write side of the log of the running incarnation.
 pub trait NodeLog: Send + Sync + 'static {
     /// Resolves once the buffer has room for a step of any size. Awaited before `handle`, so that an append
-    /// never has to wait.
+    /// never has to wait. Does not resolve while the log has no space, nor after it has failed: whoever waits for
+    /// room also watches [`durable`](Self::durable).
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
     /// Puts a step into the buffer; it becomes durable in place or the process exits. Cheap and synchronous.
+    /// A step that is appended after `close` or after a failure never becomes durable.
+    ///
+    /// # Panics
+    /// If the step is larger than `STEP_BYTES_MAX`: the core bounds every step below it.
     fn append(&self, step: Step) -> AppendTicket;
 
-    /// How far the log is durable, as it changes. The channel closes when the log has failed for good.
+    /// How far the log is durable, as it changes. The channel closes when the log was closed or has failed for good.
     fn durable(&self) -> watch::Receiver<Durable>;
 
     /// Tells the log that no frame below this one is needed any more.
     fn trim(&self, below: FrameNumber);
+
+    /// Makes durable what was appended so far, and ends the log.
+    fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), LogFailure>> + Send + '_>>;
+
+    /// Why the log has failed, if it has.
+    fn failure(&self) -> Option<LogFailure>;
 }
