@@ -1,0 +1,93 @@
+//! Runs a group: the messages of one instance in order against one set of values. A failure anywhere fails the group as a
+//! whole, and never more than the group.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
+use crate::address::Address;
+use crate::context::{Attempt, Context};
+use crate::effects::Effects;
+use crate::error::chain;
+use crate::function::Function;
+use crate::functions::StatefulFunctions;
+use crate::message::Message;
+use crate::spec::DeclaredValue;
+use crate::value::Value;
+use crate::values::{Mutation, Values};
+
+/// One address with its values and the messages to process.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) address: Address,
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) values: BTreeMap<String, Option<Value>>,
+    pub(crate) messages: Vec<(Option<Address>, Value)>,
+}
+
+/// What became of a group.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// All messages were processed.
+    Done { mutations: Vec<Mutation>, effects: Effects },
+    /// No code ran: the gateway must learn of these values first.
+    Incomplete(Vec<DeclaredValue>),
+    /// Nothing of it counts.
+    Failed(Failure),
+}
+
+/// Why a group failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("TG-0609: function `{function}` is not served here; known functions: {known}")]
+    UnknownFunction { function: String, known: String },
+    #[error("TG-0610: {address} failed: {cause}")]
+    Handler { address: Address, cause: String },
+    #[error("TG-0611: {address} panicked: {cause}")]
+    Panic { address: Address, cause: String },
+}
+
+impl StatefulFunctions {
+    pub(crate) async fn run(&self, group: Group) -> Outcome {
+        let Some(function) = self.function(group.address.function()) else {
+            let function = group.address.function().to_string();
+            return Outcome::Failed(Failure::UnknownFunction { function, known: self.names() });
+        };
+        let values = match Values::take(function.values(), group.values) {
+            Ok(values) => values,
+            Err(missing) => return Outcome::Incomplete(missing),
+        };
+        let address = group.address.clone();
+        let context = Context::new(group.address, group.attempt, values);
+        let work = AssertUnwindSafe(process(function, context, group.messages)).catch_unwind();
+        match work.await {
+            Ok(Ok(context)) => {
+                let (values, effects) = context.finish();
+                Outcome::Done { mutations: values.into_mutations(), effects }
+            }
+            Ok(Err(cause)) => Outcome::Failed(Failure::Handler { address, cause }),
+            Err(panic) => Outcome::Failed(Failure::Panic { address, cause: panic_text(&*panic) }),
+        }
+    }
+}
+
+async fn process(
+    function: &Function,
+    mut context: Context,
+    messages: Vec<(Option<Address>, Value)>,
+) -> Result<Context, String> {
+    for (caller, argument) in messages {
+        context.receive_from(caller);
+        let called = function.call(&mut context, Message::new(argument)).await;
+        called.map_err(|error| chain(&*error))?;
+    }
+    Ok(context)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,67 @@
+//! Statuses, media types and the agreement on the batch extension.
+
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::{Method, Request, StatusCode};
+use tidegate_protocol::reqreply::ToFunction;
+use tidegate_protocol::{Message as _, media};
+use tidegate_sdk::Bytes;
+
+use crate::support::{COUNTER, counters, group, post, state, text, typed};
+
+fn body() -> Bytes {
+    let group = group(&COUNTER, "a", vec![state("count", None)], vec![typed(&1_i64)]);
+    ToFunction::from(group).encode_to_vec().into()
+}
+
+#[tokio::test]
+async fn a_gateway_that_offers_batches_is_told_that_they_are_understood() {
+    let mut request = post(media::OCTET_STREAM, body());
+    request.headers_mut().insert(ACCEPT, media::ACCEPT.parse().unwrap());
+    let response = counters().handle(request).await;
+    assert_eq!(response.headers()[media::BATCH_HEADER], media::BATCH_HEADER_V1);
+    assert_eq!(response.headers()[CONTENT_TYPE], media::OCTET_STREAM);
+}
+
+#[tokio::test]
+async fn other_gateways_see_nothing_of_the_extension() {
+    let response = counters().handle(post(media::OCTET_STREAM, body())).await;
+    assert!(!response.headers().contains_key(media::BATCH_HEADER));
+}
+
+#[tokio::test]
+async fn a_body_without_media_type_or_with_parameters_is_an_ordinary_request() {
+    let request = Request::post("/").body(body()).unwrap();
+    assert_eq!(counters().handle(request).await.status(), StatusCode::OK);
+    let request = post("Application/Octet-Stream; charset=binary", body());
+    assert_eq!(counters().handle(request).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn other_methods_and_media_types_are_refused() {
+    let mut request = post(media::OCTET_STREAM, body());
+    *request.method_mut() = Method::GET;
+    let response = counters().handle(request).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()[ALLOW], "POST");
+    let response = counters().handle(post("application/json", "{}")).await;
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(text(&response).starts_with("TG-0614"));
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_requests_are_refused() {
+    let nameless = group(&COUNTER, "a", Vec::new(), Vec::new());
+    let nameless = tidegate_protocol::reqreply::to_function::InvocationBatchRequest {
+        target: None,
+        ..nameless
+    };
+    let lacking = ToFunction::from(nameless).encode_to_vec();
+    for body in [Bytes::from_static(b"\xff"), Bytes::new(), lacking.into()] {
+        for media_type in [media::OCTET_STREAM, media::BATCH] {
+            let response = counters().handle(post(media_type, body.clone())).await;
+            let empty_batch = media_type == media::BATCH && body.is_empty();
+            let expected = if empty_batch { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            assert_eq!(response.status(), expected, "{media_type} {body:?}");
+        }
+    }
+}
