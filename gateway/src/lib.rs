@@ -3,11 +3,14 @@
 pub mod admin;
 pub mod app;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod driver;
 pub mod egress;
 pub mod ingress;
 pub mod invoker;
 pub mod log;
 pub mod ownership;
+pub mod router;
 pub mod payload;
 pub mod store;

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use tidegate_core::address::EgressId;
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::partition::record::Emitted;
@@ -16,4 +18,14 @@ pub type Acknowledge = Arc<dyn Fn(&EgressId, PartitionId, Sequence) + Send + Syn
 pub trait Sink: Send + Sync + 'static {
     /// Takes a record over. Bounded by the core, which hands out only so many bytes before an acknowledgement.
     fn emit(&self, partition: PartitionId, sequence: Sequence, emitted: Emitted);
+}
+
+/// A sink whose records wait until somebody reads them.
+#[async_trait]
+pub trait Awaited: Send + Sync + 'static {
+    /// Resolves when there may be more records than when this was first polled.
+    async fn changed(&self);
+
+    /// A reader has everything of a partition up to a record.
+    fn acknowledged(&self, partition: PartitionId, through: Sequence);
 }

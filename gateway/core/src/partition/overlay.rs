@@ -30,6 +30,8 @@ pub(super) struct Overlay {
     rows: BTreeMap<RowKey, Versions>,
     bytes: usize,
     durable: Lsn,
+    /// The applied position of the last flush that was begun.
+    flushed: Lsn,
     /// Removals of rows that the store never saw: once durable, nothing needs to be remembered of them.
     fading: VecDeque<(Lsn, RowKey)>,
     flushing: Option<Flush>,
@@ -56,16 +58,12 @@ struct Versions {
 impl Overlay {
     /// An overlay over a store that holds everything up to `applied`.
     pub(super) fn over(applied: Lsn) -> Self {
-        Self { durable: applied, ..Self::default() }
+        Self { durable: applied, flushed: applied, ..Self::default() }
     }
 
     /// Bytes that wait to be flushed, durable or not.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    pub(super) const fn durable(&self) -> Lsn {
-        self.durable
     }
 
     /// Notes the change that a record makes to a row.
@@ -120,13 +118,14 @@ impl Overlay {
         }
     }
 
-    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if
-    /// nothing durable waits.
+    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if nothing
+    /// became durable since the last one. There may be no rows: then only the applied position moves on, and with it
+    /// the part of the log that is needed.
     pub(super) fn begin_flush(&mut self, planted: &Planted, live: Lsn) -> Option<FlushBatch> {
-        if self.flushing.is_some() {
+        let through = if planted.has(Bug::UndurableRowFlushed) { live } else { self.durable };
+        if self.flushing.is_some() || through == self.flushed {
             return None;
         }
-        let through = if planted.has(Bug::UndurableRowFlushed) { live } else { self.durable };
         let mut rows = Vec::new();
         for (key, versions) in &mut self.rows {
             self.bytes -= versions.coalesce(self.durable);
@@ -139,11 +138,9 @@ impl Overlay {
             versions.stored = true;
             rows.push((key.clone(), row.clone()));
         }
-        if rows.is_empty() {
-            return None;
-        }
         let keys = rows.iter().map(|(key, _)| key.clone()).collect();
         self.flushing = Some(Flush { through, keys });
+        self.flushed = through;
         Some(FlushBatch { applied: through, rows })
     }
 

@@ -1,0 +1,127 @@
+//! Reads rows for a partition, and writes them behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidegate_core::codec::DecodeError;
+use tidegate_core::codec::row::{decode_key, decode_row, encode_key, encode_range, encode_row};
+use tidegate_core::id::Lsn;
+use tidegate_core::partition::FlushBatch;
+use tidegate_core::partition::effect::LoadRequest;
+use tidegate_core::partition::row::{Row, RowKey};
+use tokio::time::sleep;
+
+use crate::store::{PartitionStore, StoreError};
+
+/// The first pause before a store that is not available is tried again; it doubles up to a hundred times that.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The store cannot be used any more: the partition must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    /// The store itself says so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row is not what was written.
+    #[error("TG-0290: a row of the store is damaged: {0}")]
+    Damaged(#[from] DecodeError),
+}
+
+impl RowError {
+    /// The stable code, which names a page of `docs/errors/`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Damaged(_) => "TG-0290",
+        }
+    }
+}
+
+/// Rows with a flag that says whether the range holds more.
+pub type Rows = (Vec<(RowKey, Row)>, bool);
+
+/// Reads what a partition asked for, waiting for a store that is not available.
+pub async fn load(store: &dyn PartitionStore, request: &LoadRequest) -> Result<Rows, RowError> {
+    let mut rows = Vec::new();
+    for key in &request.keys {
+        let bytes = encode_key(key);
+        if let Some(row) = patiently(|| store.get(&bytes)).await? {
+            rows.push((key.clone(), decode_row(key, own(&row))?));
+        }
+    }
+    let Some(range) = &request.range else { return Ok((rows, false)) };
+    let (from, until) = encode_range(range);
+    let (found, more) = patiently(|| store.scan(&from, &until, range.bytes)).await?;
+    for (key, row) in found {
+        let key = decode_key(&key)?;
+        let row = decode_row(&key, own(&row))?;
+        rows.push((key, row));
+    }
+    Ok((rows, more))
+}
+
+/// All rows between two keys, read in portions.
+pub async fn load_all(
+    store: &dyn PartitionStore,
+    mut from: Vec<u8>,
+    until: &[u8],
+) -> Result<Vec<(RowKey, Row)>, RowError> {
+    const PORTION: usize = 1 << 20;
+    let mut rows = Vec::new();
+    loop {
+        let (found, more) = patiently(|| store.scan(&from, until, PORTION)).await?;
+        if let Some((last, _)) = found.last() {
+            // The smallest key above it.
+            from = [last, &[0][..]].concat();
+        }
+        for (key, row) in found {
+            let key = decode_key(&key)?;
+            let row = decode_row(&key, own(&row))?;
+            rows.push((key, row));
+        }
+        if !more {
+            return Ok(rows);
+        }
+    }
+}
+
+/// Writes a flush, and returns once it is durable.
+pub async fn flush(store: &dyn PartitionStore, batch: FlushBatch) -> Result<Lsn, RowError> {
+    let applied = (RowKey::Applied, Some(Row::Lsn(batch.applied)));
+    let changes: Vec<_> = batch
+        .rows
+        .iter()
+        .chain([&applied])
+        .map(|(key, row)| (encode_key(key).into(), row.as_ref().map(|row| encode_row(row).into())))
+        .collect();
+    patiently(|| store.commit(changes.clone())).await?;
+    Ok(batch.applied)
+}
+
+/// A row in bytes of its own: a slice would keep the whole block that it was read in from being freed.
+fn own(row: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(row)
+}
+
+async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = PAUSE;
+    loop {
+        match attempt().await {
+            Err(StoreError::Unavailable(cause)) => {
+                tracing::warn!(cause, "the state store is not available; trying again");
+                metrics::counter!("tidegate_store_retries_total").increment(1);
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE * 100);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Keeps the number of loads that are under way at once within bounds.
+pub type LoadSlots = Arc<tokio::sync::Semaphore>;

@@ -1,0 +1,154 @@
+//! Performs effects: records into the log first, then everything else, without waiting.
+
+use std::sync::Arc;
+
+use tidegate_core::codec::record::encode_step;
+use tidegate_core::id::{Lsn, PartitionId};
+use tidegate_core::message::Origin;
+use tidegate_core::partition::effect::{Effect, LoadRequest, Report};
+use tidegate_core::partition::event::Event;
+use tidegate_core::partition::group::Group;
+
+use super::loader::load;
+use super::Driver;
+use crate::log::Step;
+
+impl Driver {
+    /// Appends the step's records, then performs its effects or has them wait at the gate.
+    pub(super) fn perform(&mut self) {
+        self.append();
+        let mut actions = std::mem::take(&mut self.effects.actions);
+        for effect in actions.drain(..) {
+            let effect = match self.depends_on(&effect) {
+                Some(after) => self.gate.pass(after, effect),
+                None => Some(effect),
+            };
+            if let Some(effect) = effect {
+                self.perform_now(effect);
+            }
+        }
+        // Nothing that is performed adds to the effects; the room is used again.
+        self.effects.actions = actions;
+    }
+
+    fn append(&mut self) {
+        let records = &mut self.effects.records;
+        if records.is_empty() {
+            return;
+        }
+        let last = self.partition.lsn();
+        let first = Lsn(last.0 + 1 - records.len() as u64);
+        self.buffer.clear();
+        encode_step(records, &mut self.buffer);
+        records.clear();
+        self.backlog.append(last);
+        let records = self.buffer.as_slice().to_vec().into();
+        let step = Step { partition: self.partition.id(), first, last, records };
+        let ticket = self.shared.log.append(step);
+        self.gate.appended(last, ticket);
+    }
+
+    /// The position that must be durable before an effect is performed, if any. What stays on the node's own log
+    /// depends on nothing.
+    fn depends_on(&self, effect: &Effect) -> Option<Lsn> {
+        match effect {
+            Effect::Invoke { group, after } => (self.shared.durable_input)(&group.address.function).then_some(*after),
+            Effect::Load { .. } | Effect::Report(_) | Effect::ReportGap { .. } | Effect::RefuseSource { .. } => None,
+            Effect::Deliver { .. } | Effect::AcknowledgePeer { .. } => None,
+            Effect::Emit { after, .. }
+            | Effect::AcknowledgeSource { after, .. }
+            | Effect::AnswerClient { after, .. }
+            | Effect::Reply { after, .. }
+            | Effect::ShowRows { after, .. } => Some(*after),
+        }
+    }
+
+    pub(super) fn perform_now(&mut self, effect: Effect) {
+        match effect {
+            Effect::Invoke { group, .. } => self.invoke(group),
+            Effect::Load { load, rows } => self.start_load(load, rows),
+            Effect::Deliver { destination, sequence, envelope, .. } => {
+                let origin = Origin::Peer { partition: self.partition.id(), sequence };
+                self.tell_peer(destination, Event::MessageReceived { origin, envelope });
+            }
+            Effect::AcknowledgePeer { partition, through, .. } => {
+                let destination = self.partition.id();
+                self.tell_peer(partition, Event::OutboxAcknowledged { destination, through });
+            }
+            Effect::ReportGap { partition, expected } => {
+                let destination = self.partition.id();
+                self.tell_peer(partition, Event::OutboxGapReported { destination, expected });
+            }
+            Effect::Emit { egress, sequence, emitted, .. } => {
+                // Records of an egress that is not declared any more wait until it returns.
+                if let Some(sink) = self.shared.sinks.get(&egress) {
+                    sink.emit(self.partition.id(), sequence, emitted);
+                }
+            }
+            Effect::AnswerClient { ticket, answer, .. } => self.waiters.answer(ticket, answer),
+            Effect::Reply { request, argument, .. } => self.waiters.reply(request, &argument),
+            Effect::ShowRows { ticket, rows, .. } => self.waiters.rows(ticket, rows),
+            Effect::AcknowledgeSource { source, .. } | Effect::RefuseSource { source, .. } => {
+                // Only a reader's own messages lead here, and this node has no readers of sources.
+                tracing::error!(%source, "an effect for a source that nobody reads");
+            }
+            Effect::Report(report) => self.report(report),
+        }
+    }
+
+    fn invoke(&mut self, group: Group) {
+        // A stopping node leaves its groups to the next life.
+        if self.finish.is_none() {
+            self.invoked += 1;
+            self.shared.invoker.submit(self.partition.id(), group);
+        }
+    }
+
+    fn tell_peer(&self, partition: PartitionId, event: Event) {
+        if let Some(peer) = self.shared.peers.get(usize::from(partition.0)) {
+            peer.happened(event);
+        }
+    }
+
+    fn start_load(&self, name: tidegate_core::id::LoadId, request: LoadRequest) {
+        let (store, me) = (Arc::clone(&self.store), self.me.clone());
+        let (slots, failed) = (Arc::clone(&self.shared.load_slots), self.shared.failed.clone());
+        let partition = self.partition.id();
+        tokio::spawn(async move {
+            let _slot = slots.acquire_owned().await;
+            match load(&*store, &request).await {
+                Ok((rows, more)) => me.happened(Event::RowsLoaded { load: name, rows, more }),
+                Err(error) => drop(failed.send(super::DriverFailure::Rows(partition, error))),
+            }
+        });
+    }
+
+    fn report(&self, report: Report) {
+        let partition = self.partition.id();
+        let kind = match &report {
+            Report::Rejected { address, rejection } => {
+                let reason = rejection.reason;
+                tracing::warn!(%partition, %address, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");
+                "rejected"
+            }
+            Report::Failed { address, failures, messages, text, .. } => {
+                tracing::warn!(%partition, %address, failures, messages, %text, "a group failed and is tried again");
+                "failed"
+            }
+            Report::Parked { address, text } => {
+                tracing::error!(%partition, %address, %text, "TG-0461: an address was parked");
+                "parked"
+            }
+            Report::Discarded { target, reason } => {
+                tracing::warn!(%partition, %target, ?reason, "TG-0462: a message goes nowhere");
+                "discarded"
+            }
+            Report::StaleAnswer => "stale_answer",
+            Report::ImpossibleAcknowledgement => {
+                tracing::error!(%partition, "TG-0291: an acknowledgement names a number that was never sent");
+                "impossible_acknowledgement"
+            }
+        };
+        metrics::counter!("tidegate_reports_total", "kind" => kind).increment(1);
+    }
+}

@@ -1,0 +1,154 @@
+//! The router: finds the partition of an address, and is the door through which messages come in.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tidegate_core::address::{Address, EgressId};
+use tidegate_core::id::{PartitionId, Sequence, Timestamp};
+use tidegate_core::message::TypedValue;
+use tidegate_core::partition::effect::ReadRequest;
+use tidegate_core::partition::event::Event;
+use tidegate_core::partition::row::{Row, RowKey};
+use tidegate_core::route::PartitionCount;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::driver::budget::Budget;
+use crate::driver::{Command, DriverHandle};
+use crate::egress::Awaited;
+use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
+
+/// Knows the driver of each partition of this node.
+pub struct Router {
+    partitions: PartitionCount,
+    drivers: Vec<DriverHandle>,
+    budget: Arc<Budget>,
+    /// Egresses whose records wait for readers.
+    awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+}
+
+impl Router {
+    /// A router over the drivers of all partitions, in order.
+    #[must_use]
+    pub fn new(
+        partitions: PartitionCount,
+        drivers: Vec<DriverHandle>,
+        budget: Arc<Budget>,
+        awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    ) -> Self {
+        Self { partitions, drivers, budget, awaited }
+    }
+
+    fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
+        self.drivers.get(usize::from(partition.0)).ok_or(DoorError::Closed)
+    }
+
+    async fn deliver(
+        &self,
+        inbound: Inbound,
+        wants_reply: bool,
+    ) -> Result<oneshot::Receiver<Result<Outcome, DoorError>>, DoorError> {
+        let driver = self.driver(self.partitions.partition_of(&inbound.target))?;
+        let bytes = inbound.argument.cost() + inbound.target.id.len();
+        let room = self.budget.admit(bytes).await.ok_or(DoorError::Closed)?;
+        let (answer, outcome) = oneshot::channel();
+        let told = driver.tell(Command::Deliver { inbound, wants_reply, room, answer });
+        if told { Ok(outcome) } else { Err(DoorError::Closed) }
+    }
+
+    async fn show(&self, partition: PartitionId, read: ReadRequest) -> Result<Vec<(RowKey, Row)>, DoorError> {
+        let (show, rows) = oneshot::channel();
+        if !self.driver(partition)?.tell(Command::Show { read, show }) {
+            return Err(DoorError::Closed);
+        }
+        rows.await.map_err(|_| DoorError::Closed)
+    }
+}
+
+#[async_trait]
+impl Door for Router {
+    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
+        // The driver is gone with the answer: the message is in its log or not.
+        self.deliver(message, false).await?.await.unwrap_or(Err(DoorError::Unknown))
+    }
+
+    async fn call(&self, message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
+        let outcome = self.deliver(message, true).await?;
+        match timeout(patience, outcome).await {
+            Ok(outcome) => outcome.unwrap_or(Err(DoorError::Unknown)),
+            Err(_) => Ok(Outcome::NoReply),
+        }
+    }
+
+    async fn values(&self, address: Address) -> Result<Vec<(String, TypedValue)>, DoorError> {
+        let partition = self.partitions.partition_of(&address);
+        let rows = self.show(partition, ReadRequest::Values(address)).await?;
+        Ok(present(rows, Clock::start().now()))
+    }
+
+    async fn read_egress(
+        &self,
+        egress: EgressId,
+        partition: PartitionId,
+        after: Sequence,
+    ) -> Result<Vec<EgressRecord>, DoorError> {
+        let rows = self.show(partition, ReadRequest::Egress { egress, after }).await?;
+        let record = |(key, row)| match (key, row) {
+            (RowKey::Egress(_, sequence), Row::Emitted(emitted)) => {
+                Some(EgressRecord { partition, sequence, emitted })
+            }
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(record).collect())
+    }
+
+    async fn acknowledge_egress(
+        &self,
+        egress: EgressId,
+        partition: PartitionId,
+        through: Sequence,
+    ) -> Result<(), DoorError> {
+        let driver = self.driver(partition)?;
+        if let Some(awaited) = self.awaited.get(&egress) {
+            awaited.acknowledged(partition, through);
+        }
+        driver.happened(Event::EgressAcknowledged { egress, through });
+        Ok(())
+    }
+
+    fn partitions(&self) -> u16 {
+        self.partitions.get()
+    }
+
+    async fn egress_changed(&self, egress: &EgressId) {
+        match self.awaited.get(egress) {
+            Some(awaited) => awaited.changed().await,
+            // Nobody can read what is not declared; whoever asks all the same waits for ever.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The values among rows that have not expired.
+fn present(rows: Vec<(RowKey, Row)>, now: Timestamp) -> Vec<(String, TypedValue)> {
+    let mut expired = HashSet::new();
+    for (key, row) in &rows {
+        if let (RowKey::Expiry(_, name), Row::Expiry(at)) = (key, row)
+            && *at <= now
+        {
+            expired.insert(name.clone());
+        }
+    }
+    let value = |(key, row)| match (key, row) {
+        (RowKey::Value(_, name), Row::Value(value, expires_at))
+            if expires_at > now && !expired.contains(&name) =>
+        {
+            Some((name.to_string(), value))
+        }
+        _ => None,
+    };
+    rows.into_iter().filter_map(value).collect()
+}
