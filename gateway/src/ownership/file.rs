@@ -95,7 +95,7 @@ impl Content {
         if checksum(&form.content).map_err(malformed)? != form.crc32c {
             return Err(damaged("the checksum does not match".to_owned()));
         }
-        content_of(form.content).map_err(damaged)
+        content_of(&form.content).map_err(damaged)
     }
 }
 
@@ -115,24 +115,24 @@ fn link_form(link: &Link) -> LinkForm {
     }
 }
 
-fn content_of(form: ContentForm) -> Result<Content, String> {
+fn content_of(form: &ContentForm) -> Result<Content, String> {
     let count = u16::try_from(form.partitions.len()).ok().and_then(PartitionCount::new);
     let partitions = count.ok_or_else(|| format!("{} partitions", form.partitions.len()))?;
     let chains = partitions
         .partitions()
-        .zip(form.partitions)
+        .zip(&form.partitions)
         .map(|(partition, form)| chain_of(partition, form))
         .collect::<Result<_, String>>()?;
     Ok(Content { layout: Layout { partitions, hash_version: form.hash_version }, chains })
 }
 
-fn chain_of(partition: PartitionId, form: PartitionForm) -> Result<Chain, String> {
-    let links = form.chain.into_iter().map(link_of).collect::<Result<_, String>>()?;
+fn chain_of(partition: PartitionId, form: &PartitionForm) -> Result<Chain, String> {
+    let links = form.chain.iter().map(link_of).collect::<Result<_, String>>()?;
     Chain::restore(Epoch(form.epoch), links)
         .map_err(|error| format!("partition {partition}: {error}"))
 }
 
-fn link_of(form: LinkForm) -> Result<Link, String> {
+fn link_of(form: &LinkForm) -> Result<Link, String> {
     let incarnation = Ulid::from_string(&form.incarnation)
         .map_err(|error| format!("incarnation `{}`: {error}", form.incarnation))?;
     Ok(Link { incarnation, from: form.from.map(Lsn), through: form.through.map(Lsn) })

@@ -19,9 +19,9 @@ use super::Databases;
 use super::failure::classify;
 use crate::store::{Page, PartitionStore, StoreError, check_changes};
 
-/// A commit that takes longer is reported, so that its caller can say so: the engine itself waits for ever when a
-/// file cannot be written.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A commit that takes longer is reported, so that its caller can say so: the engine itself tries for ever to write a
+/// file, on a full disk too.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Scans read this many bytes at once: few enough for the values of one address, which are most scans.
 const READ_AHEAD_BYTES: usize = 16 << 10;
 
@@ -60,7 +60,11 @@ impl SlatePartition {
         let database = Arc::new(open_in_time(self.partition, &self.databases).await?);
         let broken = std::mem::replace(&mut *current, Arc::clone(&database));
         // Its tasks may hang on the device that failed; they are fenced, so nobody has to wait for them.
-        tokio::spawn(async move { close_without_flush(&broken).await });
+        tokio::spawn(async move {
+            if let Err(error) = close_without_flush(&broken).await {
+                tracing::debug!(%error, "the broken database could not be closed");
+            }
+        });
         Ok(database)
     }
 
@@ -169,6 +173,8 @@ async fn in_time<T>(
 ) -> Result<T, StoreError> {
     tokio::time::timeout(PATIENCE, Box::pin(work)).await.map_err(|_| {
         let seconds = PATIENCE.as_secs();
-        StoreError::Unavailable(format!("partition {partition}: {what} takes over {seconds} s"))
+        StoreError::Unavailable(format!(
+            "partition {partition}: {what} takes over {seconds} s; the device may be full or slow"
+        ))
     })
 }
