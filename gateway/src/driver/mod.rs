@@ -206,6 +206,8 @@ impl Driver {
         self.perform();
         loop {
             let deadline = self.deadline();
+            let patience = self.patience();
+            let due = self.writing.due();
             let doors = (!self.detained.is_empty()).then(|| Instant::now() + DOOR_INTERVAL);
             tokio::select! {
                 biased;
@@ -218,9 +220,9 @@ impl Driver {
                     self.take_turn(command).await?;
                 }
                 () = until(deadline) => self.handle_soon(Event::DeadlineReached).await?,
-                () = until(self.writing.due()) => {}
+                () = until(due) => {}
                 () = until(doors) => {}
-                () = until(self.patience()) => self.invoked = 0,
+                () = until(patience) => self.invoked = 0,
             }
             self.open_doors();
             self.flush_if_due();

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidegate_core::id::{Lsn, PartitionId};
 use tokio::sync::watch;
+use ulid::Ulid;
 
 /// The records of one call of `handle`, encoded. Never split over frames.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,4 +133,34 @@ pub trait NodeLog: Send + Sync + 'static {
 
     /// Why the log has failed, if it has.
     fn failure(&self) -> Option<LogFailure>;
+}
+
+/// The logs of earlier incarnations, found by name.
+pub trait History: Send + Sync + 'static {
+    /// Finds the end of a log, verifies everything before it, and seals it durably. Blocks.
+    fn open(&self, incarnation: Ulid) -> Result<Box<dyn Sealed>, HistoryError>;
+
+    /// Deletes a log that nobody needs any more. Blocks.
+    fn remove(&self, incarnation: Ulid) -> Result<(), HistoryError>;
+
+    /// The logs that are there. Blocks.
+    fn list(&self) -> Result<Vec<Ulid>, HistoryError>;
+}
+
+/// The log of an incarnation that has ended.
+pub trait Sealed: Send + Sync {
+    /// The steps of a partition, in order. Reading blocks.
+    fn steps(&self, partition: PartitionId) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_>;
+}
+
+/// The log of an earlier incarnation cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct HistoryError(#[from] Box<dyn std::error::Error + Send + Sync>);
+
+impl HistoryError {
+    /// Wraps the error of an implementation.
+    pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
 }

@@ -1,0 +1,44 @@
+//! What a node says of itself: log lines to the standard error, and gauges that are read from time to time.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::node::settings::LogSettings;
+use crate::config::node::value::{Color, LogFormat};
+use crate::driver::budget::Budget;
+
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Sends log lines to the standard error. A process that has a subscriber already keeps it.
+pub fn start_logging(settings: &LogSettings) {
+    let filter = EnvFilter::new(settings.filter.as_str());
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = match settings.color {
+        Color::Auto => !plain && io::stderr().is_terminal(),
+        Color::Always => true,
+        Color::Never => false,
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let started = match settings.format {
+        LogFormat::Text => builder.with_ansi(color).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("log lines go where they went before");
+    }
+}
+
+/// Shows what the node uses. Never returns.
+pub async fn show_gauges(budget: Arc<Budget>) {
+    let mut ticks = interval(GAUGE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        metrics::gauge!("tidegate_memory_used_bytes").set(budget.used_bytes() as f64);
+        metrics::gauge!("tidegate_doors_closed").set(f64::from(u8::from(budget.is_exceeded())));
+    }
+}
