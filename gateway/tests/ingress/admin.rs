@@ -32,7 +32,8 @@ impl Admin {
 
     async fn get(&self, path: &str) -> (u16, String) {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::get(format!("http://{}{path}", self.address)).body(Body::empty()).unwrap();
+        let request =
+            Request::get(format!("http://{}{path}", self.address)).body(Body::empty()).unwrap();
         let response = client.request(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();

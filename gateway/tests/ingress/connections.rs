@@ -21,6 +21,15 @@ async fn until_closed(server: &Server, said: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// The head of one response, which has no body.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
 async fn impatient() -> Server {
     let mut config = config();
     config.limits.header_timeout = Duration::from_millis(20);
@@ -65,7 +74,7 @@ async fn a_stream_that_stalls_is_ended_with_a_last_line() {
     let server = impatient().await;
     let (lines, body) = written_body();
     lines.send(Bytes::from_static(b"{\"target\":\"shop/cart/ann\",\"value\":1}\n{\"tar")).unwrap();
-    let mut results = LineReader::new(server.send(Request::post(""), "/v1/messages", body).await);
+    let mut results = LineReader::new(server.send(Request::post("/"), "/v1/messages", body).await);
     assert_eq!(results.next().await.unwrap()["status"], "accepted");
     let last = results.next().await.unwrap();
     assert_eq!((last["line"].as_u64(), last["code"].as_str()), (Some(2), Some("TG-0310")));
@@ -80,26 +89,24 @@ async fn a_connection_beyond_the_limit_waits_for_one_to_end() {
     let request = format!("POST {SEND} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
     let mut first = TcpStream::connect(server.address).await.unwrap();
     first.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    first.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 202");
+    assert!(head(&mut first).await.starts_with("HTTP/1.1 202"));
     let mut second = TcpStream::connect(server.address).await.unwrap();
     second.write_all(request.as_bytes()).await.unwrap();
     // While the first one lives, only the backlog has the second one; the first is still served.
     first.write_all(request.as_bytes()).await.unwrap();
-    let mut more = [0; 200];
-    assert!(first.read(&mut more).await.unwrap() > 0);
+    assert!(head(&mut first).await.starts_with("HTTP/1.1 202"));
     assert_eq!(server.door.arrived().len(), 2);
     drop(first);
-    second.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 202");
+    assert!(head(&mut second).await.starts_with("HTTP/1.1 202"));
     assert_eq!(server.door.arrived().len(), 3);
 }
 
 #[tokio::test]
 async fn http_2_is_spoken_too() {
     let server = Server::start().await;
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).http2_only(true).build_http();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
     let uri = format!("http://{}{SEND}", server.address);
     let request = Request::post(uri).body(axum::body::Body::from("x")).unwrap();
     let response = client.request(request).await.unwrap();

@@ -95,8 +95,12 @@ impl FakeDoor {
         match keys.insert((message.target.clone(), key.clone()), *hash) {
             None => Ok(None),
             Some(before) if before == *hash => {
-                let reply = (message.target.function.name() == "echo").then(|| message.argument.clone());
-                Ok(Some(Outcome::Repeated(RequestProgress { consumed_at: Some(Timestamp(1)), reply })))
+                let reply =
+                    (message.target.function.name() == "echo").then(|| message.argument.clone());
+                Ok(Some(Outcome::Repeated(RequestProgress {
+                    consumed_at: Some(Timestamp(1)),
+                    reply,
+                })))
             }
             Some(_) => Err(DoorError::Refused(ClientRefusal::KeyReused)),
         }
@@ -137,7 +141,10 @@ impl Door for FakeDoor {
         Ok(vec![
             ("name".to_owned(), TypedValue::new(STRING, wrap_text("Ann"))),
             ("cart".to_owned(), TypedValue::new(JSON, Bytes::from_static(b"{\"items\":2}"))),
-            ("seen".to_owned(), TypedValue::new("io.statefun.types/int", Bytes::from_static(b"\x0d1234"))),
+            (
+                "seen".to_owned(),
+                TypedValue::new("io.statefun.types/int", Bytes::from_static(b"\x0d1234")),
+            ),
             ("gone".to_owned(), absent),
         ])
     }
@@ -153,7 +160,8 @@ impl Door for FakeDoor {
             return Err(DoorError::Closed);
         }
         let records = self.records.lock().unwrap();
-        let wanted = |record: &&EgressRecord| record.partition == partition && record.sequence > after;
+        let wanted =
+            |record: &&EgressRecord| record.partition == partition && record.sequence > after;
         Ok(records.iter().filter(wanted).take(2).cloned().collect())
     }
 

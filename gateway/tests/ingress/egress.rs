@@ -1,8 +1,8 @@
 //! Reading what functions emitted.
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::Request;
-use axum::body::Body;
 use serde_json::{Value, json};
 use tidegate::ingress::http::cursor::Cursor;
 use tidegate::payload::{STRING, wrap_text};
@@ -19,7 +19,10 @@ fn item(json: &'static str) -> TypedValue {
 }
 
 fn places(lines: &[Value]) -> Vec<(u64, u64)> {
-    lines.iter().map(|line| (line["partition"].as_u64().unwrap(), line["sequence"].as_u64().unwrap())).collect()
+    lines
+        .iter()
+        .map(|line| (line["partition"].as_u64().unwrap(), line["sequence"].as_u64().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -132,7 +135,8 @@ async fn a_long_poll_ends_when_its_time_is_over() {
 #[tokio::test]
 async fn a_follower_gets_records_as_they_come_until_the_node_stops() {
     let server = Server::start().await;
-    let response = server.send(Request::get(""), &format!("{RECEIPTS}?follow=true"), Body::empty()).await;
+    let response =
+        server.send(Request::get("/"), &format!("{RECEIPTS}?follow=true"), Body::empty()).await;
     let mut lines = LineReader::new(response);
     for sequence in 1..=5 {
         server.door.emit(1, item("{}"));
@@ -148,7 +152,9 @@ async fn a_follower_finds_records_without_a_notice_by_polling() {
     let mut config = config();
     config.limits.egress_poll = std::time::Duration::from_millis(1);
     let server = Server::with(FakeDoor::open(), config).await;
-    let response = server.send(Request::get(""), &format!("{RECEIPTS}?follow=true&limit=1"), Body::empty()).await;
+    let response = server
+        .send(Request::get("/"), &format!("{RECEIPTS}?follow=true&limit=1"), Body::empty())
+        .await;
     let mut reads = server.door.reads.subscribe();
     reads.wait_for(|&reads| reads > 3 * usize::from(PARTITIONS)).await.unwrap();
     server.door.emit(1, item("{}"));

@@ -62,7 +62,10 @@ async fn bodies_that_are_not_what_they_say_are_refused() {
     };
     assert_eq!(post("application/json", b"{oops").await, (400, "TG-0313".to_owned()));
     assert_eq!(post("text/plain", b"\xff").await, (400, "TG-0313".to_owned()));
-    assert_eq!(post("application/x-www-form-urlencoded", b"a=b").await, (415, "TG-0315".to_owned()));
+    assert_eq!(
+        post("application/x-www-form-urlencoded", b"a=b").await,
+        (415, "TG-0315".to_owned())
+    );
     let empty_type = server.post(SEND, &[("tidegate-type", "")], "").await;
     assert_eq!(empty_type.problem(), (400, "TG-0312".to_owned()));
     assert!(server.door.arrived().is_empty());
@@ -136,7 +139,10 @@ async fn a_repeated_request_is_marked_and_another_body_is_refused() {
     let key = [("idempotency-key", "order-7")];
     assert_eq!(server.post(SEND, &key, "a").await.header("tidegate-repeated"), None);
     let repeated = server.post(SEND, &key, "a").await;
-    assert_eq!((repeated.status.as_u16(), repeated.header("tidegate-repeated")), (202, Some("true")));
+    assert_eq!(
+        (repeated.status.as_u16(), repeated.header("tidegate-repeated")),
+        (202, Some("true"))
+    );
     assert_eq!(server.post(SEND, &key, "b").await.problem(), (422, "TG-0304".to_owned()));
     // The same bytes as another type are another message.
     let typed = [("idempotency-key", "order-7"), ("tidegate-type", "shop/item")];

@@ -53,7 +53,11 @@ pub(crate) fn config() -> HttpConfig {
         limits: HttpLimits { egress_poll: Duration::from_secs(3600), ..HttpLimits::default() },
         token: None,
         ingresses: vec![
-            ingress("/orders", KeyRule::JsonPointer("/customer".to_owned()), &["shop/cart", "shop/stats"]),
+            ingress(
+                "/orders",
+                KeyRule::JsonPointer("/customer".to_owned()),
+                &["shop/cart", "shop/stats"],
+            ),
             ingress("/by-header", KeyRule::Header("X-Customer".to_owned()), &["shop/cart"]),
             ingress("/by-path", KeyRule::LastPathSegment, &["shop/cart"]),
             ingress("/half", KeyRule::LastPathSegment, &["shop/cart", "shop/closed"]),
@@ -79,13 +83,24 @@ impl Server {
         Self { door, address, stopping, task, client }
     }
 
-    pub(crate) async fn send(&self, request: http::request::Builder, path: &str, body: impl Into<Body>) -> Response {
-        let request = request.uri(format!("http://{}{path}", self.address)).body(body.into()).unwrap();
+    pub(crate) async fn send(
+        &self,
+        request: http::request::Builder,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Response {
+        let request =
+            request.uri(format!("http://{}{path}", self.address)).body(body.into()).unwrap();
         self.client.request(request).await.unwrap().map(Body::new)
     }
 
-    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-        let mut request = Request::post("");
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::post("/");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -93,7 +108,7 @@ impl Server {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.send(Request::get(""), path, Body::empty()).await).await
+        Answer::of(self.send(Request::get("/"), path, Body::empty()).await).await
     }
 }
 
@@ -121,7 +136,11 @@ impl Answer {
     }
 
     pub(crate) fn lines(&self) -> Vec<Value> {
-        self.body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+        self.body
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 
     /// Checks that this is a problem with a page, and returns its code.
