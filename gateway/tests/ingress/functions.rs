@@ -8,6 +8,9 @@ use tidegate::payload::{BYTES, JSON, STRING, unwrap_text, wrap_text};
 use super::server::{Server, config};
 use crate::door::FakeDoor;
 
+/// Headers of a request.
+type Headers = &'static [(&'static str, &'static str)];
+
 const SEND: &str = "/v1/functions/shop/cart/ann/send";
 const ECHO: &str = "/v1/functions/shop/echo/ann/call";
 
@@ -40,7 +43,7 @@ async fn ids_are_percent_decoded() {
 #[tokio::test]
 async fn content_types_stand_for_types_and_the_header_wins() {
     let server = Server::start().await;
-    let cases: [(&[(&str, &str)], &str, &str); 5] = [
+    let cases: [(Headers, &'static str, &str); 5] = [
         (&[("content-type", "application/json")], "{\"a\": 1}", JSON),
         (&[("content-type", "application/vnd.shop+json")], "[]", JSON),
         (&[("content-type", "application/octet-stream")], "raw", BYTES),

@@ -191,6 +191,11 @@ async fn at_most_a_window_of_lines_is_under_way() {
     }
     assert_eq!(results.next().await, None);
     assert_eq!(server.door.waiting_most(), 4);
+    let values = server.door.arrived().into_iter().map(|message| message.argument.value);
+    assert!(
+        values.eq((1..=100).map(|number| Bytes::from(number.to_string()))),
+        "order holds while waiting"
+    );
 }
 
 /// A body of endless lines that counts how many were asked for.
