@@ -176,7 +176,8 @@ mod tests {
     proptest! {
         #[test]
         fn text_survives_wrapping(text in ".{0,400}") {
-            prop_assert_eq!(unwrap_text(&wrap_text(&text)), Some(text.as_str()));
+            let wrapped = wrap_text(&text);
+            prop_assert_eq!(unwrap_text(&wrapped), Some(text.as_str()));
         }
 
         #[test]

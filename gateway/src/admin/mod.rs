@@ -1,1 +1,96 @@
-//! Placeholder of `admin`.
+//! The operator's door, on the loopback interface only: health, metrics, and the values of an address.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /livez` | 200 as long as the process can answer at all |
+//! | `GET /readyz` | 200 while the node takes messages, else 503 |
+//! | `GET /metrics` | the Prometheus text format |
+//! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
+//!
+//! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
+
+pub mod metrics;
+pub mod readiness;
+mod state;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use http::StatusCode;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::readiness::Readiness;
+use crate::ingress::Door;
+
+/// What all requests share.
+#[derive(Clone)]
+struct Admin {
+    door: Arc<dyn Door>,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+}
+
+/// The admin server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// It would show payloads to others than this machine.
+    #[error("TG-0320: the admin server must listen on a loopback address, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// The operating system says no.
+    #[error("TG-0321: the admin server cannot listen on {address}: {cause}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What it says.
+        cause: io::Error,
+    },
+}
+
+/// Binds a loopback address.
+///
+/// # Errors
+/// See [`BindError`].
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    if !address.ip().is_loopback() {
+        return Err(BindError::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|cause| BindError::Listen { address, cause })
+}
+
+/// The service that answers all paths.
+pub fn router(door: Arc<dyn Door>, readiness: Readiness, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/livez", get(StatusCode::OK))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
+        .with_state(Admin { door, readiness, metrics })
+}
+
+async fn readyz(State(admin): State<Admin>) -> StatusCode {
+    if admin.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// Serves until `stopping` is cancelled.
+///
+/// # Errors
+/// The listener failed for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stopping: CancellationToken,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "an admin connection has no TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await
+}

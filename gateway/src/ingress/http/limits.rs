@@ -21,7 +21,7 @@ pub struct HttpLimits {
     pub line_bytes_in_flight: usize,
     /// Largest head of a request, in bytes.
     pub header_bytes: usize,
-    /// Longest wait for the head of a request.
+    /// Longest wait for the head of a request, and longest pause between requests on an HTTP/1 connection.
     pub header_timeout: Duration,
     /// Longest wait for the next piece of a body.
     pub read_timeout: Duration,
@@ -54,7 +54,7 @@ impl Default for HttpLimits {
             lines_in_flight: 1024,
             line_bytes_in_flight: 4 << 20,
             header_bytes: 64 << 10,
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(60),

@@ -95,6 +95,8 @@ impl Server {
             };
             match accepted {
                 Ok(accepted) => return Some(accepted),
+                // The client was gone before it was greeted.
+                Err(error) if is_of_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -133,6 +135,11 @@ impl Server {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
 /// Resolves if no request came in time. The header timeout of HTTP/1 begins only once the version is known, and HTTP/2 has
