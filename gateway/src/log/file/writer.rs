@@ -81,7 +81,7 @@ impl Writer {
             match self.perform(work) {
                 Ok(()) => {}
                 Err(Stop::Abandoned) => return,
-                Err(Stop::Failed(failure)) => return self.fail(failure),
+                Err(Stop::Failed(failure)) => return self.fail(&failure),
             }
         }
     }
@@ -149,11 +149,11 @@ impl Writer {
         Ok(())
     }
 
-    fn fail(self, failure: LogFailure) {
+    fn fail(self, failure: &LogFailure) {
         tracing::error!(code = failure.code(), %failure, "the log has failed");
         self.buffer.abandon();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
-        (self.on_failure)(&failure);
+        (self.on_failure)(failure);
     }
 }
 
