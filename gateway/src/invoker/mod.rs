@@ -2,12 +2,48 @@
 //!
 //! Partitions submit groups; the invoker packs them into requests per endpoint, limits how many requests are under way, keeps
 //! endpoint failures to itself as far as it can, and tells each partition what became of each of its groups.
+//!
+//! How far a failure reaches:
+//!
+//! | what happened | who is blamed |
+//! |---|---|
+//! | no connection: refused, not resolved, in no time; status 401, 403, 407, 429, 503 | the endpoint |
+//! | connection lost before an answer began; status 501, 502, 504 and above | the endpoint, unless it has served others since it failed at the same groups: then the request |
+//! | no answer in time, connection lost within the answer, answer too large or not an answer; status 500, 3xx, 4xx | the request |
+//! | a batch is answered with status 400, 406 or 415, or with another media type | nobody: each group goes again in a request of protocol v3 |
+//! | in the answer to a batch: a failure, or a result that cannot be used | the group |
+//! | in the answer to a batch: not run, or no result | nobody: the group goes again |
+//!
+//! - *The endpoint*: its groups wait, fewer requests go, after a pause that grows. Nothing counts against an address. An
+//!   endpoint that is restarted and a process that a message kills look alike from here. What tells them apart is whether others are
+//!   served in between, so what failed goes to the end of the queue.
+//! - *The request*: its groups travel again in halves, until one is alone. Then that group is blamed.
+//! - *The group*: its partition is told, retries by policy and parks the address in the end.
+//!
+//! A batch none of whose groups was run makes the endpoint pause; one without any result is a failed request.
+
+mod config;
+mod dispatch;
+mod endpoint;
+mod fault;
+mod http;
+mod lane;
+mod pace;
+mod packing;
+mod settle;
+mod telemetry;
+mod transport;
+mod wire;
 
 use std::sync::Arc;
 
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::Group;
+
+pub use self::config::{EndpointConfig, FunctionPattern, UrlError, UrlTemplate};
+pub use self::dispatch::Invoker;
+pub use self::fault::InvokeError;
 
 /// Where answers go: an `InvocationSucceeded`, `InvocationIncomplete` or `InvocationFailed` for a partition. Must not block.
 pub type Answers = Arc<dyn Fn(PartitionId, Event) + Send + Sync>;
@@ -17,3 +53,6 @@ pub trait Invoke: Send + Sync + 'static {
     /// Takes a group over. Exactly one answer follows, unless the process ends first.
     fn submit(&self, partition: PartitionId, group: Group);
 }
+
+#[cfg(test)]
+mod tests;
