@@ -28,7 +28,7 @@ use crate::{app, config};
 
 /// Durable state and exactly-once messages for stateless functions.
 #[derive(Parser, Debug)]
-#[command(name = "tidegate", version, about, after_help = exit::HELP, arg_required_else_help = true)]
+#[command(name = "tidegate", version, after_help = exit::HELP, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -80,10 +80,10 @@ enum Command {
         json: bool,
     },
     /// Send a message to a function instance, and return when it is durably accepted
-    #[command(after_help = SEND_EXAMPLES)]
+    #[command(after_help = SEND_EXAMPLES, override_usage = "tidegate send [OPTIONS] <ADDRESS> <PAYLOAD|--file <FILE>>")]
     Send(MessageArgs),
     /// Send a message to a function instance, and write its reply
-    #[command(after_help = CALL_EXAMPLES)]
+    #[command(after_help = CALL_EXAMPLES, override_usage = "tidegate call [OPTIONS] <ADDRESS> <PAYLOAD|--file <FILE>>")]
     Call {
         #[command(flatten)]
         message: MessageArgs,

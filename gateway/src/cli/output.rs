@@ -44,7 +44,7 @@ impl Output {
         self.line(format_args!("{value:#}"));
     }
 
-    /// Says what went wrong: `error: …`, or `error[TG-0001]: …`.
+    /// Says what went wrong: `error: …`, or `error[TG-nnnn]: …`.
     pub(super) fn error(&mut self, code: Option<&str>, text: impl Display) {
         let code = code.map(|code| format!("[{code}]")).unwrap_or_default();
         self.marked(RED, &format!("error{code}"), &format!(": {text}"));

@@ -125,8 +125,9 @@ impl<'a> Reader<'a> {
     }
 
     fn endpoint(&mut self, read: endpoint::Read) {
-        if let Some(functions) = read.functions {
-            self.declared.functions(self.report, functions);
+        match read.functions {
+            Some(functions) => self.declared.functions(self.report, functions),
+            None => self.declared.unreadable_functions(),
         }
         self.config.endpoints.extend(read.endpoint);
     }
