@@ -109,16 +109,33 @@ pub fn main(
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let environment = variables
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
     let mut output = Output::of_process();
-    let exit = perform(cli.command, environment, &mut output).unwrap_or_else(|failure| {
+    let environment = read_environment(variables);
+    let ended = environment.and_then(|environment| perform(cli.command, environment, &mut output));
+    let exit = ended.unwrap_or_else(|failure| {
         output.error(failure.code.as_deref(), &failure.text);
         failure.exit
     });
     exit.into()
+}
+
+/// The variables that are text; one of ours that is not is a mistake.
+fn read_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut environment = BTreeMap::new();
+    for (name, value) in variables {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                environment.insert(name, value);
+            }
+            (Ok(name), Err(_)) if name.starts_with("TIDEGATE_") => {
+                return Err(Failure::usage(format!("the variable {name} is not UTF-8 text")));
+            }
+            _ => {}
+        }
+    }
+    Ok(environment)
 }
 
 fn perform(

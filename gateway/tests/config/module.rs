@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tidegate::config::fault::Faults;
 use tidegate::config::module::{
     EgressKind, Endpoint, FunctionPattern, IngressKind, KeySource, ModuleConfig, TransportKind,
@@ -244,4 +245,14 @@ fn keys_without_effect_are_warned_about() {
 #[test]
 fn an_empty_module_is_only_a_warning() {
     assert_eq!(summary(faults("---\n---\n")), ["TG-0110 Warning 1:1"]);
+}
+
+proptest! {
+    /// Whatever stands in a file: it is read or refused.
+    #[test]
+    fn no_text_stops_the_reader(text in "\\PC*", at in 0..WHOLE.len(), cut in 0..40_usize) {
+        faults(&text);
+        let whole: String = WHOLE.chars().take(at).chain(text.chars()).chain(WHOLE.chars().skip(at + cut)).collect();
+        faults(&whole);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tidegate::config::fault::Faults;
 use tidegate::config::node::{EffectiveSetting, Given, NodeSettings, SETTINGS, settle};
 use tidegate::config::{Inputs, load};
@@ -189,4 +190,12 @@ fn a_file_that_was_named_must_be_there() {
     let found = load(Inputs { file: None, environment, flags }).unwrap_err();
     let text = found.to_string();
     assert_eq!(text.matches("TG-0100").count(), 2, "{text}");
+}
+
+proptest! {
+    /// Whatever stands in a file or a value: it is read or refused.
+    #[test]
+    fn no_text_stops_the_reader(file in "(\\[[a-z.]*\\]\n)?([a-z.]+ = \\PC*\n)*", value in "\\PC*", which in 0..SETTINGS.len()) {
+        faults(&given(&file, &[], &[(SETTINGS[which].key, &value)]));
+    }
 }

@@ -154,7 +154,7 @@ fn path(
         match code[at..].strip_prefix("::") {
             Some(rest) if rest.starts_with('{') => return braces(code, at + 3, &segments, found),
             Some(rest) if rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') => {
-                at += 2
+                at += 2;
             }
             _ => break,
         }

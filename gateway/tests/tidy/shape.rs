@@ -115,6 +115,9 @@ fn every_function_is_short() {
         ("a/src/long.rs", of(71)),
         ("a/src/tested.rs", in_tests),
         ("a/tests/long.rs", of(99)),
+        ("a/src/part.rs", "#[cfg(test)]\nmod fixtures;\n".to_owned()),
+        ("a/src/part/fixtures.rs", of(99)),
+        ("a/src/inner.rs", format!("#![cfg(test)]\n{}", of(99))),
     ];
     let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
     bites(functions_are_short, &files, ["a/src/long.rs:2: a function of 71 lines"]);

@@ -1,5 +1,6 @@
 //! The files of the repository, as the rules see them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -62,7 +63,8 @@ impl Tree {
 
     /// The Rust files that are shipped: not those of tests.
     pub(crate) fn shipped(&self) -> impl Iterator<Item = &File> {
-        self.rust().filter(|file| !file.is_test())
+        let of_tests: BTreeSet<_> = self.rust().flat_map(File::test_modules).collect();
+        self.rust().filter(move |file| !file.is_test() && !of_tests.contains(&file.path))
     }
 }
 
@@ -74,6 +76,25 @@ impl File {
         name == "tests.rs"
             || name.ends_with("_tests.rs")
             || folders.any(|folder| ["tests", "benches", "integration-tests"].contains(&folder))
+            || scan::blank(&self.text).contains("#![cfg(test)]")
+    }
+
+    /// The files of the modules that this one declares for tests only.
+    fn test_modules(&self) -> Vec<String> {
+        let code = scan::blank(&self.text);
+        let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let folder = match name {
+            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            name => format!("{folder}/{}", name.trim_end_matches(".rs")),
+        };
+        let items = scan::test_items(&code).into_iter().map(|range| code[range].trim().to_owned());
+        let names = items.filter_map(|item| {
+            let (_, name) = item.strip_suffix(';')?.rsplit_once("mod ")?;
+            Some(name.trim().to_owned())
+        });
+        names
+            .flat_map(|name| [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")])
+            .collect()
     }
 
     /// The code alone: comments, texts and test items are blanked, lines stay where they are.

@@ -64,10 +64,10 @@ impl<'a> Reader<'a> {
         let spec = document.get("spec").filter(|node| node.value != Value::Null);
         match (kind, name.map(look_up)) {
             (None, _) => {
-                self.report.error(Code::MissingKey, document.place, "the component has no `kind`")
+                self.report.error(Code::MissingKey, document.place, "the component has no `kind`");
             }
             (Some(kind), None) => {
-                self.report.error(Code::BadValue, kind.place, "`kind` must be a text")
+                self.report.error(Code::BadValue, kind.place, "`kind` must be a text");
             }
             (Some(kind), Some(Known::Never(near))) => self.unknown(kind, near),
             (Some(kind), Some(Known::NotYet)) => self.not_yet(kind, spec),
