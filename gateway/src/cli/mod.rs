@@ -28,7 +28,7 @@ use crate::{app, config};
 
 /// Durable state and exactly-once messages for stateless functions.
 #[derive(Parser, Debug)]
-#[command(name = "tidegate", version, about, after_help = exit::HELP, arg_required_else_help = true)]
+#[command(name = "tidegate", version, after_help = exit::HELP, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -80,10 +80,10 @@ enum Command {
         json: bool,
     },
     /// Send a message to a function instance, and return when it is durably accepted
-    #[command(after_help = SEND_EXAMPLES)]
+    #[command(after_help = SEND_EXAMPLES, override_usage = "tidegate send [OPTIONS] <ADDRESS> <PAYLOAD|--file <FILE>>")]
     Send(MessageArgs),
     /// Send a message to a function instance, and write its reply
-    #[command(after_help = CALL_EXAMPLES)]
+    #[command(after_help = CALL_EXAMPLES, override_usage = "tidegate call [OPTIONS] <ADDRESS> <PAYLOAD|--file <FILE>>")]
     Call {
         #[command(flatten)]
         message: MessageArgs,
@@ -109,16 +109,33 @@ pub fn main(
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let environment = variables
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
     let mut output = Output::of_process();
-    let exit = perform(cli.command, environment, &mut output).unwrap_or_else(|failure| {
+    let environment = read_environment(variables);
+    let ended = environment.and_then(|environment| perform(cli.command, environment, &mut output));
+    let exit = ended.unwrap_or_else(|failure| {
         output.error(failure.code.as_deref(), &failure.text);
         failure.exit
     });
     exit.into()
+}
+
+/// The variables that are text; one of ours that is not is a mistake.
+fn read_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut environment = BTreeMap::new();
+    for (name, value) in variables {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                environment.insert(name, value);
+            }
+            (Ok(name), Err(_)) if name.starts_with("TIDEGATE_") => {
+                return Err(Failure::usage(format!("the variable {name} is not UTF-8 text")));
+            }
+            _ => {}
+        }
+    }
+    Ok(environment)
 }
 
 fn perform(

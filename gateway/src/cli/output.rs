@@ -44,7 +44,7 @@ impl Output {
         self.line(format_args!("{value:#}"));
     }
 
-    /// Says what went wrong: `error: …`, or `error[TG-0001]: …`.
+    /// Says what went wrong: `error: …`, or `error[TG-nnnn]: …`.
     pub(super) fn error(&mut self, code: Option<&str>, text: impl Display) {
         let code = code.map(|code| format!("[{code}]")).unwrap_or_default();
         self.marked(RED, &format!("error{code}"), &format!(": {text}"));
@@ -71,9 +71,21 @@ impl Output {
     }
 
     fn marked(&mut self, color: &str, mark: &str, rest: &str) {
-        let _ = match self.color {
-            true => writeln!(self.err, "{color}{mark}{RESET}{rest}"),
-            false => writeln!(self.err, "{mark}{rest}"),
-        };
+        let _ = writeln!(self.err, "{}{rest}", painted(self.color, color, mark));
+    }
+}
+
+fn painted(paints: bool, color: &str, mark: &str) -> String {
+    if paints { format!("{color}{mark}{RESET}") } else { mark.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_colour() {
+        assert_eq!(painted(true, RED, "error"), "\u{1b}[1;31merror\u{1b}[0m");
+        assert_eq!(painted(false, RED, "error"), "error");
     }
 }

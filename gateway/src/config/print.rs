@@ -96,6 +96,7 @@ fn endpoint(endpoint: &Endpoint) -> Value {
         "urlPathTemplate": endpoint.url.as_str(),
         "maxNumBatchRequests": endpoint.batch_messages,
         "transport": {
+            "type": transport.kind.name(),
             "call": duration::show(transport.call_timeout),
             "connect": duration::show(transport.connect_timeout),
             "read": transport.read_timeout.map(duration::show),

@@ -18,6 +18,7 @@ pub(super) struct Declared {
     paths: BTreeMap<String, Place>,
     files: BTreeMap<String, Place>,
     targets: Vec<(FunctionType, Place)>,
+    unreadable_functions: bool,
 }
 
 impl Declared {
@@ -63,12 +64,22 @@ impl Declared {
         self.targets.extend(targets);
     }
 
+    /// There is an endpoint, but which functions it serves could not be read: that is reported already.
+    pub(super) fn unreadable_functions(&mut self) {
+        self.unreadable_functions = true;
+    }
+
+    /// Whether there is an endpoint at all.
     pub(super) fn has_functions(&self) -> bool {
-        !self.functions.is_empty()
+        !self.functions.is_empty() || self.unreadable_functions
     }
 
     /// Reports every target that no endpoint serves. Done when all documents were read: order does not matter.
+    /// An endpoint that could not be read may be the one that serves it.
     pub(super) fn check_targets(&self, report: &Report<'_>) {
+        if self.unreadable_functions {
+            return;
+        }
         for (target, place) in &self.targets {
             if self.serves(target) {
                 continue;

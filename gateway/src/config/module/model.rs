@@ -73,6 +73,17 @@ pub enum TransportKind {
     Okhttp,
 }
 
+impl TransportKind {
+    /// Its name in `transport.type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Async => "io.statefun.transports.v1/async",
+            Self::Okhttp => "io.statefun.transports.v1/okhttp",
+        }
+    }
+}
+
 /// How requests to an endpoint travel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transport {

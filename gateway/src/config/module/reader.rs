@@ -64,10 +64,10 @@ impl<'a> Reader<'a> {
         let spec = document.get("spec").filter(|node| node.value != Value::Null);
         match (kind, name.map(look_up)) {
             (None, _) => {
-                self.report.error(Code::MissingKey, document.place, "the component has no `kind`")
+                self.report.error(Code::MissingKey, document.place, "the component has no `kind`");
             }
             (Some(kind), None) => {
-                self.report.error(Code::BadValue, kind.place, "`kind` must be a text")
+                self.report.error(Code::BadValue, kind.place, "`kind` must be a text");
             }
             (Some(kind), Some(Known::Never(near))) => self.unknown(kind, near),
             (Some(kind), Some(Known::NotYet)) => self.not_yet(kind, spec),
@@ -125,8 +125,9 @@ impl<'a> Reader<'a> {
     }
 
     fn endpoint(&mut self, read: endpoint::Read) {
-        if let Some(functions) = read.functions {
-            self.declared.functions(self.report, functions);
+        match read.functions {
+            Some(functions) => self.declared.functions(self.report, functions),
+            None => self.declared.unreadable_functions(),
         }
         self.config.endpoints.extend(read.endpoint);
     }

@@ -8,8 +8,8 @@ use super::model::{Tls, Transport, TransportKind};
 use crate::config::duration::{parse_flink, parse_positive};
 use crate::config::fault::Code;
 
-const ASYNC: &str = "io.statefun.transports.v1/async";
-const OKHTTP: &str = "io.statefun.transports.v1/okhttp";
+const ASYNC: &str = TransportKind::Async.name();
+const OKHTTP: &str = TransportKind::Okhttp.name();
 const MINUTE: Duration = Duration::from_mins(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
