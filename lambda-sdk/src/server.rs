@@ -134,7 +134,8 @@ fn serve_connection(stream: TcpStream, service: Service, connections: &GracefulS
         async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    // The timeout would also end idle connections, some of them just when the gateway sends its next request.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder.http2().timer(TokioTimer::new());
     let connection = builder.serve_connection(TokioIo::new(stream), answer).into_owned();
     let connection = connections.watch(connection);

@@ -90,8 +90,8 @@ async fn the_merchant_scorer_asks_the_third_party_and_remembers() {
     let mut merchant = Instance::of(&merchant::function(client), "Corner Shop");
     let answer = merchant.receive_from(caller.clone(), &MerchantQuery {}).await.unwrap();
     let score = MerchantScore { score: scorer::score("Corner Shop") };
-    assert_eq!(answer.sent::<MerchantScore>(&caller), [score.clone()]);
-    assert_eq!(merchant.value(&merchant::SCORE), Some(score));
+    assert_eq!(merchant.value(&merchant::SCORE), Some(score.clone()));
+    assert_eq!(answer.sent::<MerchantScore>(&caller), [score]);
 }
 
 #[tokio::test]
