@@ -18,6 +18,9 @@ pub(crate) async fn answer(
     body: Bytes,
 ) -> Result<Bytes, RequestError> {
     let request = BatchRequest::decode(body)?;
+    if request.groups.is_empty() {
+        return Err(RequestError::Lacks("groups"));
+    }
     if request.groups.iter().any(|group| group.batch.is_none()) {
         return Err(RequestError::Lacks("batch id of a group"));
     }

@@ -31,6 +31,50 @@ where
     }
 }
 
+/// What processes messages together with something that all calls share, such as a client of another service:
+/// `async fn(S, &mut Context, Message) -> Result<(), impl Into<Error>>`. Never implemented by hand either.
+pub trait SharingHandler<'a, S>: Send + Sync + 'static {
+    /// Processes one message.
+    fn call(
+        &self,
+        shared: S,
+        context: &'a mut Context,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+impl<'a, S, F, Fut, E> SharingHandler<'a, S> for F
+where
+    F: Fn(S, &'a mut Context, Message) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), E>> + Send + 'a,
+    E: Into<Error>,
+{
+    fn call(
+        &self,
+        shared: S,
+        context: &'a mut Context,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        let future = self(shared, context, message);
+        Box::pin(async move { future.await.map_err(Into::into) })
+    }
+}
+
+struct Sharing<S, H> {
+    shared: S,
+    handler: H,
+}
+
+impl<'a, S, H> Handler<'a> for Sharing<S, H>
+where
+    S: Clone + Send + Sync + 'static,
+    H: SharingHandler<'a, S>,
+{
+    fn call(&self, context: &'a mut Context, message: Message) -> BoxFuture<'a, Result<(), Error>> {
+        self.handler.call(self.shared.clone(), context, message)
+    }
+}
+
 /// Declares a function step by step; [`handler`](Self::handler) completes it.
 #[derive(Debug)]
 pub struct FunctionSpec {
@@ -61,6 +105,30 @@ impl FunctionSpec {
     /// Completes the function with the code that processes its messages.
     pub fn handler(self, handler: impl for<'a> Handler<'a>) -> Function {
         Function { name: self.name, values: self.values, handler: Arc::new(handler) }
+    }
+
+    /// Completes the function with code that is given a clone of `shared` with each message.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message};
+    ///
+    /// const MAILER: FunctionType = FunctionType::named("demo/mailer");
+    ///
+    /// async fn mail(sender: Arc<String>, ctx: &mut Context, _: Message) -> Result<(), Error> {
+    ///     ctx.reply(sender.as_str())?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let sender = Arc::new("shop@example.com".to_owned());
+    /// let function = FunctionSpec::new(MAILER).sharing(sender, mail);
+    /// ```
+    pub fn sharing<S, H>(self, shared: S, handler: H) -> Function
+    where
+        S: Clone + Send + Sync + 'static,
+        H: for<'a> SharingHandler<'a, S>,
+    {
+        self.handler(Sharing { shared, handler })
     }
 }
 

@@ -73,13 +73,9 @@ impl StatefulFunctions {
         Ok(Server { listener, address, service })
     }
 
-    /// Serves until the process is told to stop by SIGINT or SIGTERM, then finishes what is under way.
+    /// Binds an address and serves until the process is told to stop by SIGINT or SIGTERM, then finishes what is under way.
     pub async fn serve(self, address: SocketAddr) -> Result<(), ServeError> {
-        let server = self.bind(address).await?;
-        let stop = stop_signal().map_err(ServeError::Signals)?;
-        tracing::info!(address = %server.address(), "functions are served");
-        server.run_until(stop).await;
-        Ok(())
+        self.bind(address).await?.run().await
     }
 }
 
@@ -95,6 +91,14 @@ impl Server {
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
         self.service.body_bytes_max = bytes.min(BODIES_BYTES_MAX);
         self
+    }
+
+    /// Serves until the process is told to stop by SIGINT or SIGTERM, then finishes what is under way.
+    pub async fn run(self) -> Result<(), ServeError> {
+        let stop = stop_signal().map_err(ServeError::Signals)?;
+        tracing::info!(address = %self.address, "functions are served");
+        self.run_until(stop).await;
+        Ok(())
     }
 
     /// Serves until `stop` resolves, then takes no new request and returns when all that are under way are answered.
@@ -130,7 +134,8 @@ fn serve_connection(stream: TcpStream, service: Service, connections: &GracefulS
         async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    // The timeout would also end idle connections, some of them just when the gateway sends its next request.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder.http2().timer(TokioTimer::new());
     let connection = builder.serve_connection(TokioIo::new(stream), answer).into_owned();
     let connection = connections.watch(connection);
@@ -178,8 +183,9 @@ impl Service {
     }
 }
 
+/// Resolves when the process is told to stop, by SIGINT or SIGTERM; fails if that cannot be learnt.
 #[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -191,8 +197,9 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Resolves when the process is told to stop, by Ctrl-C; fails if that cannot be learnt.
 #[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })

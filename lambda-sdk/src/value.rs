@@ -41,6 +41,10 @@ impl Value {
         &self.bytes
     }
 
+    pub(crate) fn into_parts(self) -> (Cow<'static, str>, Bytes) {
+        (self.typename, self.bytes)
+    }
+
     /// Whether it has the typename of `T`.
     #[must_use]
     pub fn is<T: Type>(&self) -> bool {

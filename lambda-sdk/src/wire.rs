@@ -154,7 +154,8 @@ fn wire_address(address: &Address) -> reqreply::Address {
 }
 
 fn typed(value: Value) -> TypedValue {
-    TypedValue::present(value.typename(), value.bytes().clone())
+    let (typename, bytes) = value.into_parts();
+    TypedValue::present(typename, bytes)
 }
 
 /// A duration beyond what the field holds is 292 million years; it stays that.

@@ -1,5 +1,6 @@
 //! One group: order, shared values, what travels back, and what makes it fail.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_protocol::reqreply::from_function::expiration_spec::ExpireMode;
@@ -144,13 +145,15 @@ fn a_function_is_declared_once() {
 }
 
 #[tokio::test]
-async fn closures_that_capture_are_handlers_too() {
-    let step = std::sync::Arc::new(3_i64);
-    let handler = move |_: &mut Context, _: Message| {
-        let step = std::sync::Arc::clone(&step);
-        async move { if *step == 3 { Err("captured") } else { Ok(()) } }
-    };
-    let functions = StatefulFunctions::new().with(FunctionSpec::new(COUNTER).handler(handler));
-    let text = failure(&functions, group(&COUNTER, "a", Vec::new(), vec![typed("x")])).await;
-    assert!(text.ends_with("captured"), "{text}");
+async fn a_handler_may_share_something_with_all_its_calls() {
+    async fn add(step: Arc<i64>, ctx: &mut Context, _: Message) -> Result<(), Error> {
+        let sum = ctx.get(&COUNT)?.unwrap_or(0) + *step;
+        Ok(ctx.set(&COUNT, &sum)?)
+    }
+    let function = FunctionSpec::new(COUNTER).value(&COUNT).sharing(Arc::new(3), add);
+    let functions = StatefulFunctions::new().with(function);
+    let messages = vec![typed("x"), typed("x")];
+    let response =
+        done(&functions, group(&COUNTER, "a", vec![state("count", None)], messages)).await;
+    assert_eq!(long(response.state_mutations[0].state_value.as_ref().unwrap()), 6);
 }
