@@ -20,7 +20,7 @@ use self::edges::Edges;
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::config::Effective;
-use crate::config::node::settings::NodeSettings;
+use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
 use crate::driver::retention::LogRetention;
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};

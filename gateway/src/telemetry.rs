@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::node::settings::LogSettings;
-use crate::config::node::value::{Color, LogFormat};
+use crate::config::node::{Color, LogFormat, LogSettings};
 use crate::driver::budget::Budget;
 
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{EXPIRY_INTERVAL, StartError};
 use crate::clock::Clock;
 use crate::config::Effective;
-use crate::config::module::model::{self, Egress, EgressKind, Endpoint, HttpIngress, IngressKind, KeySource};
+use crate::config::module::{self, Egress, EgressKind, Endpoint, HttpIngress, Ingress, IngressKind, KeySource};
 use crate::driver::DriverHandle;
 use crate::egress::file::{FileEgressConfig, FileSink};
 use crate::egress::http::{HttpSink, Retention};
@@ -29,7 +29,7 @@ pub(super) struct Edges {
     invoker: Arc<Invoker>,
     http_sinks: HashMap<EgressId, Arc<HttpSink>>,
     file_sinks: Arc<Mutex<HashMap<EgressId, Arc<FileSink>>>>,
-    durable_input: Arc<BTreeSet<model::FunctionPattern>>,
+    durable_input: Arc<BTreeSet<module::FunctionPattern>>,
 }
 
 impl Edges {
@@ -88,8 +88,8 @@ impl Edges {
         let patterns = Arc::clone(&self.durable_input);
         Arc::new(move |function| {
             !patterns.is_empty()
-                && (patterns.contains(&model::FunctionPattern::One(function.clone()))
-                    || patterns.contains(&model::FunctionPattern::Namespace(function.namespace().into())))
+                && (patterns.contains(&module::FunctionPattern::One(function.clone()))
+                    || patterns.contains(&module::FunctionPattern::Namespace(function.namespace().into())))
         })
     }
 
@@ -134,8 +134,8 @@ fn invoker(endpoints: &[Endpoint], drivers: &[DriverHandle]) -> Result<Arc<Invok
 
 fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {
     let functions = match declared.functions.clone() {
-        model::FunctionPattern::One(function) => FunctionPattern::Exact(function),
-        model::FunctionPattern::Namespace(namespace) => FunctionPattern::Namespace(namespace),
+        module::FunctionPattern::One(function) => FunctionPattern::Exact(function),
+        module::FunctionPattern::Namespace(namespace) => FunctionPattern::Namespace(namespace),
     };
     let name = functions.to_string();
     let url = UrlTemplate::parse(declared.url.as_str())
@@ -154,7 +154,7 @@ fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {
     Ok(config)
 }
 
-fn durable_input(endpoints: &[Endpoint]) -> BTreeSet<model::FunctionPattern> {
+fn durable_input(endpoints: &[Endpoint]) -> BTreeSet<module::FunctionPattern> {
     let gated = endpoints.iter().filter(|endpoint| !endpoint.treatment.speculative);
     gated.map(|endpoint| endpoint.functions.clone()).collect()
 }
@@ -179,7 +179,7 @@ fn http_config(config: &Effective) -> HttpConfig {
     }
 }
 
-fn http_ingress(ingress: &model::Ingress, declared: &HttpIngress) -> HttpIngressConfig {
+fn http_ingress(ingress: &Ingress, declared: &HttpIngress) -> HttpIngressConfig {
     HttpIngressConfig {
         id: ingress.id.clone(),
         path: declared.path.clone(),

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tidegate_core::address::EgressId;
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::partition::record::Emitted;
 use tokio::sync::Notify;
 
-use super::{Acknowledge, Sink};
+use super::{Acknowledge, Awaited, Sink};
 
 /// How long and how much an egress keeps for readers that do not come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,16 +69,6 @@ impl HttpSink {
         }
     }
 
-    /// Resolves when a record was handed out after this future was first polled.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// To be told of every acknowledgement by a reader, so that what was read does not count any more.
-    pub fn acknowledged(&self, partition: PartitionId, through: Sequence) {
-        self.held().forget(partition, through);
-    }
-
     /// Gives up what is too old. To be called from time to time; once per tenth of the age is plenty.
     pub fn expire(&self, now: Timestamp) {
         let age = u64::try_from(self.retention.age.as_millis()).unwrap_or(u64::MAX);
@@ -111,6 +102,17 @@ impl Sink for HttpSink {
         };
         self.give_up(given_up);
         self.changed.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl Awaited for HttpSink {
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn acknowledged(&self, partition: PartitionId, through: Sequence) {
+        self.held().forget(partition, through);
     }
 }
 

@@ -9,6 +9,7 @@
 mod backlog;
 mod buffer;
 pub mod disk;
+pub mod history;
 mod layout;
 mod reader;
 mod recover;
