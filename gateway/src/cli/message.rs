@@ -42,7 +42,14 @@ pub(super) struct MessageArgs {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Where the gateway takes messages in
-    #[arg(long, value_name = "URL", env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", value_parser = parse::url)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080",
+        value_parser = parse::url,
+    )]
     url: Uri,
     #[command(flatten)]
     access: Access,

@@ -31,7 +31,14 @@ pub(super) struct GetArgs {
     #[arg(value_name = "ADDRESS", value_parser = parse::address)]
     address: Address,
     /// Where the gateway can be inspected
-    #[arg(long, value_name = "URL", env = "TIDEGATE_ADMIN_URL", hide_env_values = true, default_value = "http://127.0.0.1:9090", value_parser = parse::url)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_ADMIN_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9090",
+        value_parser = parse::url,
+    )]
     admin_url: Uri,
     #[command(flatten)]
     access: Access,
