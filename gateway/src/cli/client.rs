@@ -1,9 +1,11 @@
 //! The HTTP client of a running node.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,13 +15,38 @@ use tidegate_core::address::Address;
 use tidegate_core::limits::ANSWER_BYTES_MAX;
 
 use super::exit::Exit;
+use super::failure::Failure;
 use super::problem::Problem;
+use crate::config::Token;
 
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What lets a command in.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Access {
+    /// A file with the token that the gateway asks for
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_TOKEN_FILE", hide_env_values = true)]
+    token_file: Option<PathBuf>,
+}
+
+impl Access {
+    /// Adds the token to a request, if there is one.
+    pub(super) fn authorize(&self, request: &mut Request<Full<Bytes>>) -> Result<(), Failure> {
+        let Some(path) = &self.token_file else { return Ok(()) };
+        let wrong =
+            |cause: &dyn std::fmt::Display| Failure::usage(format!("{}: {cause}", path.display()));
+        let token = Token::of_file(path).map_err(|error| wrong(&error))?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| wrong(&"a header cannot carry it"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        Ok(())
+    }
+}
 
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tidegate_core::address::Address;
 
-use super::client::{Answer, ClientError, exchange, path_of};
+use super::client::{Access, Answer, ClientError, exchange, path_of};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
@@ -42,8 +42,17 @@ pub(super) struct MessageArgs {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Where the gateway takes messages in
-    #[arg(long, value_name = "URL", env = "TIDEGATE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", value_parser = parse::url)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080",
+        value_parser = parse::url,
+    )]
     url: Uri,
+    #[command(flatten)]
+    access: Access,
     /// Write JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -97,11 +106,11 @@ impl Form {
 pub(super) async fn send(args: MessageArgs, output: &mut Output) -> Result<Exit, Failure> {
     let request = args.request("send", None)?;
     let answer = exchange(request, SEND_TIMEOUT).await?;
+    let repeated = answer.header("tidegate-repeated") == Some("true");
     if args.json {
-        let told: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-        output.json(&json!({"accepted": true, "status": answer.status.as_u16(), "answer": told}));
+        output.json(&json!({"accepted": true, "repeated": repeated}));
     } else {
-        output.line("accepted");
+        output.line(if repeated { "accepted before under this key" } else { "accepted" });
     }
     Ok(Exit::Done)
 }
@@ -164,9 +173,11 @@ impl MessageArgs {
         if let Some(timeout) = timeout {
             request = request.header("tidegate-timeout", format!("{}ms", timeout.as_millis()));
         }
-        request
-            .body(Full::new(payload))
-            .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))
+        let request = request.body(Full::new(payload));
+        let mut request = request
+            .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))?;
+        self.access.authorize(&mut request)?;
+        Ok(request)
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use serde_json::{Map, Value};
 use tidegate_core::address::Address;
 
-use super::client::{ClientError, exchange, path_of};
+use super::client::{Access, ClientError, exchange, path_of};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
@@ -31,8 +31,17 @@ pub(super) struct GetArgs {
     #[arg(value_name = "ADDRESS", value_parser = parse::address)]
     address: Address,
     /// Where the gateway can be inspected
-    #[arg(long, value_name = "URL", env = "TIDEGATE_ADMIN_URL", hide_env_values = true, default_value = "http://127.0.0.1:9090", value_parser = parse::url)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_ADMIN_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9090",
+        value_parser = parse::url,
+    )]
     admin_url: Uri,
+    #[command(flatten)]
+    access: Access,
     /// Write JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -45,6 +54,7 @@ pub(super) async fn get(args: GetArgs, output: &mut Output) -> Result<Exit, Fail
         .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))?;
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.uri_mut() = url.clone();
+    args.access.authorize(&mut request)?;
     let answer = exchange(request, TIMEOUT).await?;
     let not_understood =
         |why: &str| ClientError::NotUnderstood { url: url.clone(), why: why.to_owned() };

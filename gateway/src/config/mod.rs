@@ -8,6 +8,7 @@ mod nearest;
 pub mod node;
 mod print;
 mod size;
+mod token;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use self::fault::{Code, Fault, Faults};
 pub use self::module::ModuleConfig;
 pub use self::node::NodeSettings;
 use self::node::{EffectiveSetting, Given};
+pub use self::token::{Token, TokenError};
 
 /// The file that is read if none is named and it is there.
 const FILE: &str = "tidegate.toml";
@@ -42,6 +44,8 @@ pub struct Effective {
     pub node: NodeSettings,
     /// What the application is.
     pub module: ModuleConfig,
+    /// What clients must bring to be let in; nothing lets everybody in.
+    pub ingress_token: Option<Token>,
     /// Each setting with where its value comes from.
     pub settings: Vec<EffectiveSetting>,
     /// What is doubtful.
@@ -55,6 +59,8 @@ pub fn load(inputs: Inputs) -> Result<Effective, Faults> {
     let given = Given { file, environment: inputs.environment, flags: inputs.flags };
     let (node, settings) = node::settle(&given, &mut faults);
     let module = read_module(&node.module, &mut faults);
+    let ingress_token =
+        node.ingress.token_file.as_deref().and_then(|path| read_token(path, &mut faults));
     faults.sort();
     if node.strict {
         faults.make_strict();
@@ -62,7 +68,7 @@ pub fn load(inputs: Inputs) -> Result<Effective, Faults> {
     if faults.has_errors() {
         return Err(faults);
     }
-    Ok(Effective { node, module, settings, warnings: faults })
+    Ok(Effective { node, module, ingress_token, settings, warnings: faults })
 }
 
 /// The text of `tidegate.toml` with its name; a file that was named must be there.
@@ -91,6 +97,18 @@ fn read_module(path: &Path, faults: &mut Faults) -> ModuleConfig {
             ModuleConfig::default()
         }
     }
+}
+
+fn read_token(path: &Path, faults: &mut Faults) -> Option<Token> {
+    let source = || path.display().to_string();
+    match Token::of_file(path) {
+        Ok(token) => return Some(token),
+        Err(TokenError::Unreadable(error)) => faults.push(unreadable(path, &error)),
+        Err(error @ TokenError::NotAToken) => {
+            faults.push(Fault::new(Code::BadValue, source(), error.to_string()));
+        }
+    }
+    None
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Fault {

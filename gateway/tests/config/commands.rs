@@ -50,6 +50,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Resp
         Some("slow") => problem(StatusCode::GATEWAY_TIMEOUT, "TG-0398"),
         Some("silent") => StatusCode::NO_CONTENT.into_response(),
         Some("foreign") => (StatusCode::BAD_GATEWAY, "<html>sorry</html>").into_response(),
+        Some("again") => (StatusCode::ACCEPTED, [("tidegate-repeated", "true")]).into_response(),
         Some("bytes") => [0_u8, 255, 10].into_response(),
         Some("seen") => {
             let state = r#"{"values":{"count":{"type":"io.statefun.types/int","base64":"DQM=","json":3},
@@ -62,6 +63,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Resp
                 header("tidegate-type"),
                 header("idempotency-key"),
                 header("tidegate-timeout"),
+                header("authorization"),
             ];
             let text = format!("{method} {path} {seen:?} {}", String::from_utf8_lossy(&body));
             ([("content-type", "text/plain"), ("tidegate-type", "a/echo")], text).into_response()
@@ -141,18 +143,20 @@ async fn a_message_is_sent_with_its_form_type_and_key() {
     .await;
     assert_eq!(sent.status.code(), Some(0), "{}", err(&sent));
     let expected = "POST /v1/functions/a/b/c%20d%2F%C3%BC/call \
-        [\"application/json\", \"a/T\", \"k1\", \"2000ms\"] {\"x\": 1}\n";
+        [\"application/json\", \"a/T\", \"k1\", \"2000ms\", \"\"] {\"x\": 1}\n";
     assert_eq!(out(&sent), expected);
 
     let json = run(&["call", "a/b/c", "hi", "--json", "--url", &url]).await;
     let reply: serde_json::Value = serde_json::from_str(out(&json)).unwrap();
     assert_eq!(reply["type"], "a/echo");
-    let text =
-        "POST /v1/functions/a/b/c/call [\"text/plain; charset=utf-8\", \"\", \"\", \"30000ms\"] hi";
+    let text = "POST /v1/functions/a/b/c/call [\"text/plain; charset=utf-8\", \"\", \"\", \"30000ms\", \"\"] hi";
     assert_eq!(reply["text"], text);
 
     let sent = run(&["send", "a/b/c", "hi", "--url", &url]).await;
     assert_eq!((sent.status.code(), out(&sent)), (Some(0), "accepted\n"));
+    let again = run(&["send", "a/b/again", "hi", "--json", "--url", &url]).await;
+    let again: serde_json::Value = serde_json::from_str(out(&again)).unwrap();
+    assert_eq!(again, serde_json::json!({"accepted": true, "repeated": true}));
 }
 
 #[tokio::test]
@@ -215,6 +219,30 @@ async fn state_is_shown_as_a_table_or_as_json() {
     let foreign = run(&["state", "get", "a/b/other", "--admin-url", &url]).await;
     assert_eq!(foreign.status.code(), Some(1));
     assert!(err(&foreign).contains("error[TG-0393]"), "{}", err(&foreign));
+}
+
+#[tokio::test]
+async fn a_token_is_sent_but_never_shown() {
+    let url = gateway().await;
+    let folder = tempfile::tempdir().unwrap();
+    let token = write(folder.path(), "token", "s3cret\n");
+    let output = run(&["call", "a/b/c", "x", "--token-file", &token, "--url", &url]).await;
+    assert!(out(&output).contains("\"Bearer s3cret\""), "{}", out(&output));
+
+    let module = write(folder.path(), "m.yaml", include_str!("whole.yaml"));
+    let shown = run(&["config", "--module", &module, "--ingress-token-file", &token]).await;
+    assert!(out(&shown).contains("token_file = "), "{}", out(&shown));
+    assert!(!out(&shown).contains("s3cret"));
+
+    let broken = write(folder.path(), "broken", "s3cret s3cret");
+    for file in [broken.as_str(), "no such file"] {
+        let call = run(&["call", "a/b/c", "x", "--token-file", file, "--url", &url]).await;
+        assert_eq!(call.status.code(), Some(2), "{}", err(&call));
+        let config = run(&["config", "--module", &module, "--ingress-token-file", file]).await;
+        assert_eq!(config.status.code(), Some(2));
+        assert!(err(&config).contains("TG-010"), "{}", err(&config));
+        assert!(!err(&config).contains("s3cret") && !err(&call).contains("s3cret"));
+    }
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {

@@ -19,7 +19,8 @@ fn tables() -> BTreeMap<&'static str, Vec<(&'static str, &'static str)>> {
         if let Some(row) = line.strip_prefix("| `") {
             let (key, rest) = row.split_once("` | ").unwrap();
             let (default, _) = rest.split_once(" |").unwrap();
-            tables.entry(heading).or_default().push((key, default.trim_matches('`')));
+            let default = if default == "none" { "" } else { default.trim_matches('`') };
+            tables.entry(heading).or_default().push((key, default));
         }
     }
     tables

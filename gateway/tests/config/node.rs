@@ -195,7 +195,11 @@ fn a_file_that_was_named_must_be_there() {
 proptest! {
     /// Whatever stands in a file or a value: it is read or refused.
     #[test]
-    fn no_text_stops_the_reader(file in "(\\[[a-z.]*\\]\n)?([a-z.]+ = \\PC*\n)*", value in "\\PC*", which in 0..SETTINGS.len()) {
+    fn no_text_stops_the_reader(
+        file in "(\\[[a-z.]*\\]\n)?([a-z.]+ = \\PC*\n)*",
+        value in "\\PC*",
+        which in 0..SETTINGS.len(),
+    ) {
         faults(&given(&file, &[], &[(SETTINGS[which].key, &value)]));
     }
 }

@@ -34,7 +34,7 @@ const fn setting(key: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// Every setting, in the order in which they are shown.
-pub static SETTINGS: [Setting; 19] = [
+pub static SETTINGS: [Setting; 21] = [
     setting("data", "DIR", "where the node keeps its log and its state"),
     setting("module", "FILE", "the file that describes the application"),
     setting("strict", "BOOL", "whether warnings about the configuration are errors"),
@@ -51,6 +51,16 @@ pub static SETTINGS: [Setting; 19] = [
         "how long a call waits for its reply if the client names no time",
     ),
     setting("ingress.call_timeout_longest", "DURATION", "the longest time that a client may name"),
+    setting(
+        "ingress.connections",
+        "COUNT",
+        "how many connections are open at once; further ones wait",
+    ),
+    setting(
+        "ingress.token_file",
+        "FILE",
+        "a file with the token that clients must bring; empty lets everybody in",
+    ),
     setting("admin.listen", "ADDRESS", "where health, metrics and inspection are served"),
     setting(
         "memory.budget",

@@ -53,6 +53,10 @@ pub struct IngressSettings {
     pub call_timeout: Duration,
     /// The longest time that a client may name.
     pub call_timeout_longest: Duration,
+    /// How many connections are open at once.
+    pub connections: u64,
+    /// The file with the token that clients must bring. Its content is in `Effective::ingress_token`.
+    pub token_file: Option<PathBuf>,
 }
 
 /// The state store.
@@ -97,6 +101,8 @@ impl Default for NodeSettings {
                 body_bytes: MESSAGE_BYTES_MAX as u64,
                 call_timeout: Duration::from_secs(30),
                 call_timeout_longest: Duration::from_mins(5),
+                connections: 1024,
+                token_file: None,
             },
             admin_listen: local(9090),
             memory_bytes: 256 << 20,
@@ -128,6 +134,8 @@ impl NodeSettings {
                 call_timeout: sheet.read("ingress.call_timeout", defaults.ingress.call_timeout),
                 call_timeout_longest: sheet
                     .read("ingress.call_timeout_longest", defaults.ingress.call_timeout_longest),
+                connections: sheet.read("ingress.connections", defaults.ingress.connections),
+                token_file: sheet.read("ingress.token_file", defaults.ingress.token_file),
             },
             admin_listen: sheet.read("admin.listen", defaults.admin_listen),
             memory_bytes: sheet.read("memory.budget", Bytes(defaults.memory_bytes)).0,

@@ -11,7 +11,8 @@ use crate::config::fault::{Code, Fault, Faults, Place};
 use crate::config::nearest::{did_you_mean, nearest};
 
 /// Environment variables that are not settings of a node: where its file is, and what clients use.
-const OTHER_VARIABLES: [&str; 3] = ["TIDEGATE_CONFIG", "TIDEGATE_URL", "TIDEGATE_ADMIN_URL"];
+const OTHER_VARIABLES: [&str; 4] =
+    ["TIDEGATE_CONFIG", "TIDEGATE_URL", "TIDEGATE_ADMIN_URL", "TIDEGATE_TOKEN_FILE"];
 
 /// Where the value of a setting comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]

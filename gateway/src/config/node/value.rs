@@ -30,6 +30,17 @@ impl SettingValue for PathBuf {
     }
 }
 
+/// A path that need not be given: an empty text is none.
+impl SettingValue for Option<PathBuf> {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(SettingValue::show).unwrap_or_default()
+    }
+}
+
 impl SettingValue for bool {
     const BARE: bool = true;
 
