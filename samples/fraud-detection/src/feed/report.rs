@@ -11,6 +11,9 @@ use super::metrics::Difference;
 use super::{Event, FeedError};
 use crate::types::Alert;
 
+/// How long after the last expected alert repeated ones are looked for.
+const SETTLE: Duration = Duration::from_secs(1);
+
 pub(super) struct Report {
     display: Display,
     begun: Instant,
@@ -38,22 +41,23 @@ impl Report {
         }
     }
 
-    /// Takes events in until everything was fed and every expected alert came, or nothing came for too long after feeding.
+    /// Takes events in until everything was fed and every expected alert came, and then a little longer, so that an alert that
+    /// comes twice is noticed. Gives up if nothing comes for too long after feeding.
     pub(super) async fn collect(
         &mut self,
         mut inbox: mpsc::Receiver<Event>,
         patience: Duration,
     ) -> Result<(), FeedError> {
-        while self.fed_after.is_none() || !self.missing.is_empty() {
-            let next = tokio::time::timeout(patience, inbox.recv()).await;
-            match next {
+        loop {
+            let complete = self.fed_after.is_some() && self.missing.is_empty();
+            let wait = if complete { patience.min(SETTLE) } else { patience };
+            match tokio::time::timeout(wait, inbox.recv()).await {
                 Ok(event) => self.take(event.ok_or(FeedError::Ended)?)?,
                 // While records are being sent, the sender knows when to give up.
                 Err(_) if self.fed_after.is_none() => {}
                 Err(_) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn take(&mut self, event: Event) -> Result<(), FeedError> {
@@ -147,6 +151,7 @@ mod tests {
     async fn only_the_expected_alerts_once_each_are_a_success() {
         assert!(outcome(&["t2", "t1"]).await.is_ok());
         assert!(matches!(outcome(&["t1", "t1", "t2"]).await, Err(FeedError::Unexpected)));
+        assert!(matches!(outcome(&["t1", "t2", "t2"]).await, Err(FeedError::Unexpected)));
         assert!(matches!(outcome(&["t1", "t3", "t2"]).await, Err(FeedError::Unexpected)));
     }
 
