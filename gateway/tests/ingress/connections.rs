@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use http::Request;
+use tidegate::ingress::http::limits::HttpLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -30,10 +31,10 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-async fn impatient() -> Server {
+/// A server that waits only briefly, for heads or for bodies: whatever else a test needs has all the time it wants.
+async fn impatient(limit: fn(&mut HttpLimits) -> &mut Duration) -> Server {
     let mut config = config();
-    config.limits.header_timeout = Duration::from_millis(20);
-    config.limits.read_timeout = Duration::from_millis(20);
+    *limit(&mut config.limits) = Duration::from_millis(200);
     Server::with(FakeDoor::open(), config).await
 }
 
@@ -53,7 +54,7 @@ async fn a_body_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_is_sent_away() {
-    let server = impatient().await;
+    let server = impatient(|limits| &mut limits.header_timeout).await;
     assert_eq!(until_closed(&server, "").await, "");
     // The beginning of an HTTP/2 preface, which could become either version.
     assert_eq!(until_closed(&server, "PRI").await, "");
@@ -62,8 +63,10 @@ async fn a_client_that_says_nothing_is_sent_away() {
 
 #[tokio::test]
 async fn a_client_that_stops_in_its_body_is_told_so() {
-    let server = impatient().await;
-    let head = format!("POST {SEND} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc");
+    let server = impatient(|limits| &mut limits.read_timeout).await;
+    let head = format!(
+        "POST {SEND} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\nabc"
+    );
     let answer = until_closed(&server, &head).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("TG-0310"), "{answer}");
     assert!(server.door.arrived().is_empty());
@@ -71,7 +74,7 @@ async fn a_client_that_stops_in_its_body_is_told_so() {
 
 #[tokio::test]
 async fn a_stream_that_stalls_is_ended_with_a_last_line() {
-    let server = impatient().await;
+    let server = impatient(|limits| &mut limits.read_timeout).await;
     let (lines, body) = written_body();
     lines.send(Bytes::from_static(b"{\"target\":\"shop/cart/ann\",\"value\":1}\n{\"tar")).unwrap();
     let mut results = LineReader::new(server.send(Request::post("/"), "/v1/messages", body).await);

@@ -32,6 +32,8 @@ pub(crate) struct FakeDoor {
     records: Mutex<Vec<EgressRecord>>,
     pub(crate) acknowledged: Mutex<Vec<(PartitionId, Sequence)>>,
     emitted: Notify,
+    /// Emitted into partition 0 while the last partition is being read.
+    pub(crate) late: Mutex<Option<TypedValue>>,
     pub(crate) reads: watch::Sender<usize>,
 }
 
@@ -55,6 +57,7 @@ impl FakeDoor {
             records: Mutex::default(),
             acknowledged: Mutex::default(),
             emitted: Notify::new(),
+            late: Mutex::default(),
             reads: watch::Sender::new(0),
         }
     }
@@ -159,10 +162,15 @@ impl Door for FakeDoor {
         if egress.name() == "broken" {
             return Err(DoorError::Closed);
         }
-        let records = self.records.lock().unwrap();
+        let records = self.records.lock().unwrap().clone();
         let wanted =
-            |record: &&EgressRecord| record.partition == partition && record.sequence > after;
-        Ok(records.iter().filter(wanted).take(2).cloned().collect())
+            |record: &EgressRecord| record.partition == partition && record.sequence > after;
+        if partition.0 == PARTITIONS - 1
+            && let Some(late) = self.late.lock().unwrap().take()
+        {
+            self.emit(0, late);
+        }
+        Ok(records.into_iter().filter(wanted).take(2).collect())
     }
 
     async fn acknowledge_egress(

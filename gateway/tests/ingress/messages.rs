@@ -246,6 +246,34 @@ async fn all_streams_together_are_bounded_by_the_budget() {
 }
 
 #[tokio::test]
+async fn a_long_line_holds_its_share_while_it_is_received() {
+    let limits = HttpLimits {
+        message_bytes: 100 << 10,
+        bytes_in_flight: 150 << 10,
+        ..HttpLimits::default()
+    };
+    let door = Arc::new(FakeDoor::open());
+    let config = HttpConfig { limits, ..HttpConfig::default() };
+    let router = router(door.clone(), config, CancellationToken::new()).unwrap();
+    let (pieces, body) = written_body();
+    let half = format!("{{\"target\":\"shop/cart/ann\",\"text\":\"{}", "x".repeat(70 << 10));
+    pieces.send(half.into()).unwrap();
+    let stream = router.clone().oneshot(Request::post(MESSAGES).body(body).unwrap()).await.unwrap();
+    let mut results = stream.into_body();
+    assert!(futures::poll!(results.frame()).is_pending());
+    // 100 KiB may still become of the line; 60 KiB do not fit beside it.
+    let other =
+        Request::post("/v1/functions/shop/cart/bob/send").body(Body::from(vec![0; 60 << 10]));
+    let mut other = std::pin::pin!(router.oneshot(other.unwrap()));
+    assert!(futures::poll!(other.as_mut()).is_pending());
+    pieces.send("\"}\n".into()).unwrap();
+    assert!(results.frame().await.is_some());
+    assert_eq!(other.await.unwrap().status(), 202);
+    let ids: Vec<_> = door.arrived().iter().map(|message| message.target.id.to_string()).collect();
+    assert_eq!(ids, ["ann", "bob"]);
+}
+
+#[tokio::test]
 async fn results_are_not_collected_for_a_client_that_does_not_read() {
     let config = HttpConfig {
         limits: HttpLimits { lines_in_flight: 8, ..HttpLimits::default() },
