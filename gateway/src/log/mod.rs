@@ -127,7 +127,7 @@ pub trait NodeLog: Send + Sync + 'static {
     /// Tells the log that no frame below this one is needed any more.
     fn trim(&self, below: FrameNumber);
 
-    /// Makes durable what was appended so far, and ends the log.
+    /// Makes durable what was appended so far, and ends the log. Waits for space like everything else.
     fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), LogFailure>> + Send + '_>>;
 
     /// Why the log has failed, if it has.
