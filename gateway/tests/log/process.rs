@@ -66,12 +66,13 @@ async fn write_until_killed(data: &Path) {
         ..FileLogOptions::default()
     };
     let log = FileLog::create(&lock, INCARNATION, &options).unwrap();
+    let mut out = stdout();
     for lsn in 1.. {
         log.room().await;
         let ticket = log.append(step(0, lsn, 3000));
         if lsn % 5 == 0 {
             durable_through(&log, ticket).await;
-            writeln!(stdout(), "durable {lsn}").unwrap();
+            writeln!(out, "durable {lsn}").unwrap();
         }
     }
 }
