@@ -5,7 +5,7 @@
 //! bytes, the partition that they belong to, and the LSNs that they cover.
 //!
 //! What was appended becomes durable in place, or the log fails for good: there is no rollback, since others may
-//! have built on it already. [`file`] is the log of an embedded node, [`memory`] the one for tests and trials.
+//! have built on it already. [`mod@file`] is the log of an embedded node, [`memory`] the one for tests and trials.
 
 pub mod faulty;
 pub mod file;
