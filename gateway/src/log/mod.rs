@@ -5,7 +5,7 @@
 //! bytes, the partition that they belong to, and the LSNs that they cover.
 //!
 //! What was appended becomes durable in place, or the log fails for good: there is no rollback, since others may
-//! have built on it already. [`file`] is the log of an embedded node, [`memory`] the one for tests and trials.
+//! have built on it already. [`mod@file`] is the log of an embedded node, [`memory`] the one for tests and trials.
 
 pub mod faulty;
 pub mod file;
@@ -128,7 +128,7 @@ pub trait NodeLog: Send + Sync + 'static {
     /// Tells the log that no frame below this one is needed any more.
     fn trim(&self, below: FrameNumber);
 
-    /// Makes durable what was appended so far, and ends the log.
+    /// Makes durable what was appended so far, and ends the log. Waits for space like everything else.
     fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), LogFailure>> + Send + '_>>;
 
     /// Why the log has failed, if it has.

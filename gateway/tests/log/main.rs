@@ -3,6 +3,7 @@
 
 mod failures;
 mod lock;
+mod process;
 mod recovery;
 mod space;
 mod support;

@@ -4,7 +4,9 @@
 //! the writer thread of a `FileLog`; what opens, reads and removes logs blocks its caller and belongs on a blocking
 //! thread.
 //!
-//! Measured with `cargo bench -p tidegate --bench log`: see there.
+//! Measured with `benches/log.rs` on two cores shared with a load of 11, ext4 on a virtual disk: 0.4 million steps of
+//! 100 bytes a second with 8192 in flight (p50 19 ms, p99 33 ms), 24 thousand with 64 (0.3 ms, 16 ms); 0.18 million steps
+//! of 1000 bytes a second. A backlog of 304 MB was verified and sealed in 0.46 s, and read by eight partitions in 0.5 s.
 
 mod backlog;
 mod buffer;
@@ -122,7 +124,8 @@ impl CreateError {
 
 /// The log of the running incarnation, in files.
 ///
-/// Dropping it without `close` ends it like a crash would, at the next sync.
+/// Dropping it without `close` ends it like a crash would: what waits is not written. The drop waits for a sync that
+/// is under way.
 pub struct FileLog {
     buffer: Arc<Buffer>,
     durable: watch::Receiver<Durable>,

@@ -86,8 +86,9 @@ impl RecoverError {
     }
 }
 
-/// The incarnations whose logs lie in the data directory; in no order that means anything. Finishes removals that a
-/// crash has interrupted.
+/// The incarnations whose logs lie in the data directory; in no order that means anything. A log that no chain names is
+/// not needed any more, or is left from a start that did not get far: it may be removed. Finishes removals that
+/// a crash has interrupted.
 pub fn list(lock: &DirectoryLock) -> Result<Vec<Ulid>, RecoverError> {
     let logs = layout::logs(lock.directory());
     let listing = match fs::read_dir(&logs) {
