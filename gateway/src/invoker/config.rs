@@ -10,6 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tidegate_core::address::{AddressError, FunctionType};
 use tidegate_core::limits::ANSWER_BYTES_MAX;
 
+use super::tls::TlsConfig;
+
 /// Where functions are served, and how much one request may carry.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
@@ -33,6 +35,8 @@ pub struct EndpointConfig {
     pub connect_timeout: Duration,
     /// The largest body of an answer, in bytes. Requests under way may hold that much memory each.
     pub payload_max_bytes: usize,
+    /// Whom to trust and who to be, over https.
+    pub tls: TlsConfig,
 }
 
 impl EndpointConfig {
@@ -52,6 +56,7 @@ impl EndpointConfig {
             call_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(20),
             payload_max_bytes: ANSWER_BYTES_MAX,
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -92,7 +97,7 @@ pub enum UrlError {
     #[error("`{0}` is not a URL of the form http://host:port/path")]
     NotAUrl(String),
     /// Another scheme than those that are spoken.
-    #[error("the scheme `{0}` is not supported: endpoints are reached over http")]
+    #[error("the scheme `{0}` is not supported: endpoints are reached over http and https")]
     UnsupportedScheme(String),
 }
 
@@ -110,12 +115,17 @@ impl UrlTemplate {
             .parse()
             .map_err(|_| UrlError::NotAUrl(text.into()))?;
         match example.scheme_str() {
-            Some("http") if example.host().is_some_and(|host| !host.is_empty()) => {
+            Some("http" | "https") if example.host().is_some_and(|host| !host.is_empty()) => {
                 Ok(Self(text.into()))
             }
-            Some("http") | None => Err(UrlError::NotAUrl(text.into())),
+            Some("http" | "https") | None => Err(UrlError::NotAUrl(text.into())),
             Some(other) => Err(UrlError::UnsupportedScheme(other.into())),
         }
+    }
+
+    /// Whether connections are encrypted.
+    pub(super) fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
     }
 
     /// Whether functions of different names have different URLs.

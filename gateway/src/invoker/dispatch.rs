@@ -16,6 +16,7 @@ use super::fault::InvokeError;
 use super::http::HttpTransport;
 use super::pace::Jitter;
 use super::packing::Pending;
+use super::tls::TlsError;
 use super::transport::Transport;
 use super::{Answers, Invoke};
 
@@ -30,14 +31,18 @@ pub struct Invoker {
 impl Invoker {
     /// Starts a task for each endpoint on the current runtime. A function that several endpoints declare goes to the last of
     /// them; the configuration refuses such declarations. The seed spreads the pauses of failing endpoints: nodes should have
-    /// different ones.
-    #[must_use]
-    pub fn new(endpoints: Vec<EndpointConfig>, answers: Answers, seed: u64) -> Arc<Self> {
+    /// different ones. Nothing is started if the certificates of an endpoint cannot be used.
+    pub fn new(
+        endpoints: Vec<EndpointConfig>,
+        answers: Answers,
+        seed: u64,
+    ) -> Result<Arc<Self>, TlsError> {
         let over_http = |config: EndpointConfig| {
-            let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&config));
-            (config, transport)
+            let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&config)?);
+            Ok::<_, TlsError>((config, transport))
         };
-        Self::over(endpoints.into_iter().map(over_http), answers, seed)
+        let endpoints: Vec<_> = endpoints.into_iter().map(over_http).collect::<Result<_, _>>()?;
+        Ok(Self::over(endpoints, answers, seed))
     }
 
     /// Starts a task for each endpoint, given the way to it.

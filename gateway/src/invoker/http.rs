@@ -10,6 +10,7 @@ use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTE
 use http::{HeaderName, Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -17,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::config::{EndpointConfig, UrlTemplate};
 use super::fault::{Fault, InvokeError};
 use super::lane::Dialect;
+use super::tls::{self, TlsError};
 use super::transport::{Reply, Request, Transport};
 use super::wire::media;
 
@@ -31,7 +33,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The way to one endpoint.
 pub(super) struct HttpTransport {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: UrlTemplate,
     call_timeout: Duration,
     payload_max_bytes: usize,
@@ -39,22 +41,18 @@ pub(super) struct HttpTransport {
 
 impl HttpTransport {
     /// Connects when the first request is sent.
-    pub(super) fn new(config: &EndpointConfig) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(TCP_KEEPALIVE));
-        connector.set_connect_timeout(Some(config.connect_timeout));
+    pub(super) fn new(config: &EndpointConfig) -> Result<Self, TlsError> {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION_KEPT)
             .pool_max_idle_per_host(config.concurrency.get())
-            .build(connector);
-        Self {
+            .build(connector(config)?);
+        Ok(Self {
             client,
             url: config.url.clone(),
             call_timeout: config.call_timeout,
             payload_max_bytes: config.payload_max_bytes,
-        }
+        })
     }
 
     async fn call(&self, request: Request) -> Result<Reply, Fault> {
@@ -117,6 +115,24 @@ impl Transport for HttpTransport {
         let timed_out = |_| Err(Fault::Request(InvokeError::TimedOut { limit }));
         tokio::time::timeout(limit, self.call(request)).await.unwrap_or_else(timed_out)
     }
+}
+
+fn connector(config: &EndpointConfig) -> Result<HttpsConnector<HttpConnector>, TlsError> {
+    let mut plain = HttpConnector::new();
+    plain.enforce_http(false);
+    plain.set_nodelay(true);
+    plain.set_keepalive(Some(TCP_KEEPALIVE));
+    plain.set_connect_timeout(Some(config.connect_timeout));
+    let tls = if config.url.is_https() {
+        tls::client(&config.tls)?
+    } else {
+        tls::client_without_trust()?
+    };
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(plain))
 }
 
 /// No answer began. Without a connection nothing was processed; with one, the request may have killed the function.

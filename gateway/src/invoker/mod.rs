@@ -7,7 +7,7 @@
 //!
 //! | what happened | who is blamed |
 //! |---|---|
-//! | no connection: refused, not resolved, in no time; status 401, 403, 407, 429, 503 | the endpoint |
+//! | no connection: refused, not resolved, not trusted, in no time; status 401, 403, 407, 429, 503 | the endpoint |
 //! | connection lost before an answer began; status 501, 502, 504 and above | the endpoint, unless it has served others since it failed at the same groups: then the request |
 //! | no answer in time, connection lost within the answer, answer too large or not an answer; status 500, 3xx, 4xx | the request |
 //! | a batch is answered with status 400, 406 or 415, or with another media type | nobody: each group goes again in a request of protocol v3 |
@@ -32,6 +32,7 @@ mod pace;
 mod packing;
 mod settle;
 mod telemetry;
+mod tls;
 mod transport;
 mod wire;
 
@@ -44,6 +45,7 @@ use tidegate_core::partition::group::Group;
 pub use self::config::{EndpointConfig, FunctionPattern, UrlError, UrlTemplate};
 pub use self::dispatch::Invoker;
 pub use self::fault::InvokeError;
+pub use self::tls::{Identity, TlsConfig, TlsError};
 
 /// Where answers go: an `InvocationSucceeded`, `InvocationIncomplete` or `InvocationFailed` for a partition. Must not block.
 pub type Answers = Arc<dyn Fn(PartitionId, Event) + Send + Sync>;

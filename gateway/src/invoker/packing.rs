@@ -140,7 +140,8 @@ pub(super) fn take_single(waiting: &mut VecDeque<Parcel>) -> Option<Parcel> {
     if parcel.is_alone() {
         return Some(parcel);
     }
-    for single in parcel.singles(Form::Sealed).rev() {
+    let form = parcel.form;
+    for single in parcel.singles(form).rev() {
         waiting.push_front(single);
     }
     waiting.pop_front()

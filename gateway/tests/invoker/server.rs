@@ -115,7 +115,7 @@ impl Partition {
     pub(crate) fn new(config: EndpointConfig) -> Self {
         let (teller, told) = unbounded_channel();
         let answers = Arc::new(move |_, event| drop(teller.send(event)));
-        Self { invoker: Invoker::new(vec![config], answers, 7), told, submitted: 0 }
+        Self { invoker: Invoker::new(vec![config], answers, 7).unwrap(), told, submitted: 0 }
     }
 
     /// Submits a group with one message for `shop/cart`.
@@ -157,6 +157,11 @@ impl Partition {
             Event::InvocationFailed { failure, .. } => failure.text.to_string(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Whether there is no answer for that long.
+    pub(crate) async fn waits_for(&mut self, time: std::time::Duration) -> bool {
+        tokio::time::timeout(time, self.told.recv()).await.is_err()
     }
 
     /// Whether there is no answer yet.

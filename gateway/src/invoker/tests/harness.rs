@@ -156,7 +156,9 @@ impl Partition {
 
     /// The next answer: the id of its address, and what it says.
     pub(super) async fn told(&mut self) -> (String, Told) {
-        let (batch, told) = self.told.recv().await.unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        let (batch, told) =
+            timeout(day, self.told.recv()).await.expect("an answer within a day").unwrap();
         (self.ids.remove(&batch.number).expect("a second answer for one group"), told)
     }
 
