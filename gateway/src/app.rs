@@ -47,7 +47,7 @@ const LOADS: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port for messages is taken or not ours.
-    #[error("TG-0210: cannot listen on {address} for messages: {cause}")]
+    #[error("TG-0230: cannot listen on {address} for messages: {cause}")]
     Listen {
         /// Where.
         address: std::net::SocketAddr,
@@ -79,15 +79,18 @@ pub enum StartError {
     #[error(transparent)]
     Egress(#[from] FileEgressError),
     /// An endpoint has a URL that cannot be called.
-    #[error("TG-0211: the endpoint {name} cannot be called: {cause}")]
+    #[error("TG-0231: the endpoint {name} cannot be called: {cause}")]
     Endpoint {
         /// What it serves.
         name: String,
         /// Why.
         cause: crate::invoker::UrlError,
     },
+    /// Certificates or keys of an endpoint cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::invoker::TlsError),
     /// The process could not be prepared: metrics or signals.
-    #[error("TG-0212: the process could not be prepared: {0}")]
+    #[error("TG-0232: the process could not be prepared: {0}")]
     Process(String),
     /// A partition could not go on; recovery at the next start finds everything again.
     #[error(transparent)]

@@ -129,7 +129,7 @@ fn invoker(endpoints: &[Endpoint], drivers: &[DriverHandle]) -> Result<Arc<Invok
         }
     });
     let endpoints = endpoints.iter().map(endpoint).collect::<Result<_, _>>()?;
-    Ok(Invoker::new(endpoints, answers, u64::from(std::process::id())))
+    Ok(Invoker::new(endpoints, answers, u64::from(std::process::id()))?)
 }
 
 fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {

@@ -391,7 +391,7 @@ impl Driver {
         }
         if let Some((_, finished)) = self.finish.take() {
             // Whoever waited may have run out of patience.
-            drop(finished.send(()));
+            let _ = finished.send(());
         }
         true
     }
