@@ -152,7 +152,7 @@ fn variables_of_a_kubernetes_service_are_left_alone() {
 fn the_memory_is_shared_by_the_partitions() {
     let (settings, _) = sound(&given("", &[], &[("idempotency.retention", "1min")]));
     let limits = settings.limits();
-    assert_eq!(limits.resident_bytes, (256 - 64) * (1 << 20) / 8);
+    assert_eq!(limits.resident_bytes, (256 - 64) * (1 << 20) / 8 / 2);
     assert_eq!(limits.idempotency_retention_ms, 60_000);
 }
 
