@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Partition;
-use super::cold::into_message;
+use super::cold::{into_message, sequence_of};
 use super::effect::{Effect, Effects, LoadRequest, RowRange};
 use super::group::ValueSpec;
 use super::loads::Purpose;
@@ -91,7 +91,7 @@ impl Partition {
     ) {
         self.schedule.vacate(address);
         let specs = self.state.specs.of(&address.function);
-        let more = ranged.more_after.is_some();
+        let more_after = sequence_of(ranged.more_after.as_ref(), address);
         let mut rows = ranged.rows.into_iter().map(|(_, row)| row).peekable();
         let parked = rows.next_if(|row| matches!(row, Row::Parked(_))).is_some();
         self.state.residents.with(address, |resident| {
@@ -101,7 +101,7 @@ impl Partition {
                 .collect();
             resident.values.learn(known, found.into_iter());
             if resident.mailbox.wants_rows_from().is_some() {
-                resident.mailbox.refill(rows.filter_map(into_message), more);
+                resident.mailbox.refill(rows.filter_map(into_message), more_after);
             }
         });
         if parked {

@@ -30,6 +30,8 @@ pub(super) struct Overlay {
     rows: BTreeMap<RowKey, Versions>,
     bytes: usize,
     durable: Lsn,
+    /// The end of the last flush that was begun.
+    flushed: Lsn,
     /// Removals of rows that the store never saw: once durable, nothing needs to be remembered of them.
     fading: VecDeque<(Lsn, RowKey)>,
     flushing: Option<Flush>,
@@ -56,16 +58,12 @@ struct Versions {
 impl Overlay {
     /// An overlay over a store that holds everything up to `applied`.
     pub(super) fn over(applied: Lsn) -> Self {
-        Self { durable: applied, ..Self::default() }
+        Self { durable: applied, flushed: applied, ..Self::default() }
     }
 
     /// Bytes that wait to be flushed, durable or not.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    pub(super) const fn durable(&self) -> Lsn {
-        self.durable
     }
 
     /// Notes the change that a record makes to a row.
@@ -120,10 +118,10 @@ impl Overlay {
         }
     }
 
-    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if
-    /// nothing durable waits.
+    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if no record has become
+    /// durable since. It may hold no rows: then only the applied position moves, so that the log can be trimmed.
     pub(super) fn begin_flush(&mut self, planted: &Planted, live: Lsn) -> Option<FlushBatch> {
-        if self.flushing.is_some() {
+        if self.flushing.is_some() || self.flushed >= self.durable {
             return None;
         }
         let through = if planted.has(Bug::UndurableRowFlushed) { live } else { self.durable };
@@ -139,9 +137,7 @@ impl Overlay {
             versions.stored = true;
             rows.push((key.clone(), row.clone()));
         }
-        if rows.is_empty() {
-            return None;
-        }
+        self.flushed = through;
         let keys = rows.iter().map(|(key, _)| key.clone()).collect();
         self.flushing = Some(Flush { through, keys });
         Some(FlushBatch { applied: through, rows })

@@ -96,9 +96,11 @@ impl World {
         let disturbed = self.faults && self.random.chance(self.plan.fail);
         let scope = self.failure_scope();
         let flight = self.site(of).flights.get_mut(&call.group.address);
-        let flight = flight.filter(|flight| flight.call == call.number && flight.answered.is_none());
+        let flight =
+            flight.filter(|flight| flight.call == call.number && flight.answered.is_none());
         let open = flight.is_some();
-        let failed = Event::InvocationFailed { batch, failure: Failure { scope, text: "no".into() } };
+        let failed =
+            Event::InvocationFailed { batch, failure: Failure { scope, text: "no".into() } };
         let event = match verdict {
             _ if disturbed => failed,
             Verdict::Failed => {
@@ -221,7 +223,11 @@ impl World {
                 let Some(reply) = progress.reply else { return Ok(()) };
                 let durable = kept.replies.get(&request).is_some_and(|kept| kept.contains(&reply));
                 client.reply.get_or_insert_with(|| reply.clone());
-                if durable { Ok(()) } else { Err(format!("DUR-1: repeated {reply:?} is not durable")) }
+                if durable {
+                    Ok(())
+                } else {
+                    Err(format!("DUR-1: repeated {reply:?} is not durable"))
+                }
             }
             _ => Ok(()),
         }
@@ -235,7 +241,8 @@ impl World {
                 self.clients[index].reply.get_or_insert_with(|| argument.clone());
             }
             RequestId::Keyed(key) => {
-                let asked = |client: &Client| client.request.as_ref().is_some_and(|of| of.id == key);
+                let asked =
+                    |client: &Client| client.request.as_ref().is_some_and(|of| of.id == key);
                 for client in self.clients.iter_mut().filter(|client| asked(client)) {
                     client.reply.get_or_insert_with(|| argument.clone());
                 }
@@ -245,7 +252,8 @@ impl World {
     }
 
     pub fn a_sink_acknowledges(&mut self) -> Checked {
-        let taken: Vec<_> = self.sink.taken.iter().map(|(key, taken)| (key.clone(), taken.len())).collect();
+        let taken: Vec<_> =
+            self.sink.taken.iter().map(|(key, taken)| (key.clone(), taken.len())).collect();
         if taken.is_empty() {
             return Ok(());
         }

@@ -189,7 +189,8 @@ impl Ledger {
 }
 
 fn streams(streams: &BTreeMap<String, u32>) -> String {
-    let parts: Vec<String> = streams.iter().map(|(name, place)| format!("{name}={place}")).collect();
+    let parts: Vec<String> =
+        streams.iter().map(|(name, place)| format!("{name}={place}")).collect();
     parts.join(",")
 }
 

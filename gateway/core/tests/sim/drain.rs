@@ -84,7 +84,8 @@ impl World {
     }
 
     fn finish_egress(&mut self) -> Checked {
-        let taken: Vec<_> = self.sink.taken.iter().map(|(key, taken)| (key.clone(), taken.len())).collect();
+        let taken: Vec<_> =
+            self.sink.taken.iter().map(|(key, taken)| (key.clone(), taken.len())).collect();
         for ((partition, egress), taken) in taken {
             let taken = taken as u64;
             let known = self.site(partition).live.egress_trimmed.get(&egress).copied();
@@ -105,7 +106,8 @@ impl World {
     }
 
     fn skip_to_deadline(&mut self) -> Checked {
-        let deadlines = self.sites.iter().filter_map(|site| site.partition.as_ref()?.next_deadline());
+        let deadlines =
+            self.sites.iter().filter_map(|site| site.partition.as_ref()?.next_deadline());
         if let Some(deadline) = deadlines.min() {
             self.now = self.now.max(deadline);
         }
@@ -118,7 +120,8 @@ impl World {
         if let Some(source) = self.sources.iter().find(|source| !source.is_done(partitions)) {
             return Some(format!("{} is not read to its end", source.id));
         }
-        let waiting = |client: &&crate::ingress::Client| client.request.is_some() && !client.answered;
+        let waiting =
+            |client: &&crate::ingress::Client| client.request.is_some() && !client.answered;
         if let Some(client) = self.clients.iter().find(waiting) {
             return Some(format!("client {} has no answer", client.operation));
         }
@@ -146,7 +149,8 @@ impl World {
                     return Some(format!("{egress} has {trimmed} of {} of {id}", emitted.len()));
                 }
             }
-            let quiet = site.partition.as_ref().is_some_and(tidegate_core::partition::Partition::is_quiet);
+            let quiet =
+                site.partition.as_ref().is_some_and(tidegate_core::partition::Partition::is_quiet);
             (!quiet).then(|| format!("{id} is not quiet"))
         })
     }
@@ -198,7 +202,8 @@ impl World {
 
     /// Every accepted operation was processed once, and every deposit that follows from it.
     fn check_transfers(&mut self) -> Checked {
-        let records = self.sources.iter().flat_map(|source| source.records.iter().map(|(_, of)| of));
+        let records =
+            self.sources.iter().flat_map(|source| source.records.iter().map(|(_, of)| of));
         let accepted = self.clients.iter().filter(|client| client.accepted);
         let lives = |operation| {
             self.sites.iter().filter_map(move |site| site.live.accepted.get(&operation)).count()
@@ -213,7 +218,10 @@ impl World {
             let times = self.times(&envelope.target, op.id);
             let dropped = self.sites.iter().any(|site| site.live.dropped.contains(&op.id));
             let to_itself = matches!(op.kind, Kind::Transfer { to, .. } | Kind::Later { to, .. } if account(to) == envelope.target)
-                || matches!(op.kind, Kind::Schedule { .. } | Kind::FanOut { .. } | Kind::Relay { .. });
+                || matches!(
+                    op.kind,
+                    Kind::Schedule { .. } | Kind::FanOut { .. } | Kind::Relay { .. }
+                );
             let optional = envelope.target.function.as_str() == crate::bank::AUDIT;
             if times != 1 && !dropped && !to_itself && !optional {
                 return Err(format!("ONCE-1: `{op}` was processed {times} times"));
@@ -225,7 +233,9 @@ impl World {
             let expected = if receiver == envelope.target { 2 } else { 1 };
             let deposits = self.times(&receiver, op.id);
             if deposits != expected {
-                return Err(format!("ONCE-2: the deposit of `{op}` was processed {deposits} times"));
+                return Err(format!(
+                    "ONCE-2: the deposit of `{op}` was processed {deposits} times"
+                ));
             }
             let _ = audit_of(&receiver);
         }

@@ -120,7 +120,9 @@ impl World {
                 let kept = self.site(of).kept.egress.get(&egress);
                 let kept = kept.and_then(|kept| kept.get(sequence.0 as usize - 1)).cloned();
                 if kept != Some((emitted.sender.clone(), emitted.argument.clone())) {
-                    return Err(format!("DUR-1: {egress} {sequence} of {of} is {emitted:?}, durable {kept:?}"));
+                    return Err(format!(
+                        "DUR-1: {egress} {sequence} of {of} is {emitted:?}, durable {kept:?}"
+                    ));
                 }
                 self.sink.take(of, &egress, sequence, &emitted)
             }
@@ -135,7 +137,9 @@ impl World {
             Leaving::SourceAcknowledgement { source, position } => {
                 let (_, watermark) = self.site(of).kept.source(&source);
                 if position > watermark {
-                    return Err(format!("DUR-1: {of} acknowledges {position:?} of {source}, durable is {watermark:?}"));
+                    return Err(format!(
+                        "DUR-1: {of} acknowledges {position:?} of {source}, durable is {watermark:?}"
+                    ));
                 }
                 let known = self.sources.iter_mut().find(|known| known.id == source);
                 known.ok_or("an unknown source")?.acknowledge(of, position);
@@ -162,7 +166,9 @@ impl World {
             Packet::Acknowledgement { through, .. } => {
                 let kept = self.site(of).kept.peers.get(&to).copied().unwrap_or_default();
                 if through.0 > kept {
-                    return Err(format!("DUR-1: {of} acknowledges {through} to {to}, durable is {kept}"));
+                    return Err(format!(
+                        "DUR-1: {of} acknowledges {through} to {to}, durable is {kept}"
+                    ));
                 }
                 Ok(())
             }
@@ -184,7 +190,9 @@ impl World {
         let sent = model.outbox.get(&to).and_then(|sent| sent.get(sequence.0 as usize - 1));
         if sent != Some(envelope) {
             let law = if durably { "DUR-1" } else { "ONCE-2" };
-            return Err(format!("{law}: {sequence} from {of} to {to} is {envelope:?}, expected {sent:?}"));
+            return Err(format!(
+                "{law}: {sequence} from {of} to {to} is {envelope:?}, expected {sent:?}"
+            ));
         }
         Ok(())
     }
@@ -221,7 +229,9 @@ impl World {
 
     fn refuse_source(&mut self, of: PartitionId, source: &str, refusal: SourceRefusal) {
         self.cover("a source was refused");
-        let Some(known) = self.sources.iter_mut().find(|known| *known.id == *source) else { return };
+        let Some(known) = self.sources.iter_mut().find(|known| *known.id == *source) else {
+            return;
+        };
         match refusal {
             SourceRefusal::Fenced { .. } => known.fenced(of),
             SourceRefusal::Gap { watermark } => known.gap(of, watermark),
@@ -231,7 +241,8 @@ impl World {
     /// An answer to a client agrees with the model when it is given.
     fn check_answer(&mut self, of: PartitionId, ticket: Ticket, answer: &ClientAnswer) -> Checked {
         let limit = self.plan.limits.idempotency_keys;
-        let asked = self.tickets.get(&ticket).and_then(|index| self.clients[*index].request.clone());
+        let asked =
+            self.tickets.get(&ticket).and_then(|index| self.clients[*index].request.clone());
         let live = &self.site(of).live;
         match answer {
             ClientAnswer::Refused(ClientRefusal::KeyReused) => {
@@ -254,7 +265,9 @@ impl World {
                 self.cover("a client repeated a request");
                 Ok(())
             }
-            ClientAnswer::Refused(ClientRefusal::TooManyKeys) if (live.requests.len() as u64) < limit => {
+            ClientAnswer::Refused(ClientRefusal::TooManyKeys)
+                if (live.requests.len() as u64) < limit =>
+            {
                 Err(format!("{} keys are too many", live.requests.len()))
             }
             _ => Ok(()),

@@ -18,11 +18,9 @@ impl World {
     pub fn fact(&mut self, of: PartitionId, record: &Record) -> Result<Fact, String> {
         Ok(match record {
             Record::PartitionAdopted { epoch } => Fact::Adopted(*epoch),
-            Record::SourceOpened { source, epoch, watermark } => Fact::Opened {
-                source: source.clone(),
-                epoch: *epoch,
-                watermark: *watermark,
-            },
+            Record::SourceOpened { source, epoch, watermark } => {
+                Fact::Opened { source: source.clone(), epoch: *epoch, watermark: *watermark }
+            }
             Record::MessageAccepted { provenance, delivery } => {
                 self.accepted(of, provenance, delivery)?
             }
@@ -72,7 +70,8 @@ impl World {
         let (from, envelope) = match provenance {
             Provenance::Peer { partition, sequence } => {
                 let sender = &self.site(*partition).live;
-                let sent = sender.outbox.get(&of).and_then(|sent| sent.get(sequence.0 as usize - 1));
+                let sent =
+                    sender.outbox.get(&of).and_then(|sent| sent.get(sequence.0 as usize - 1));
                 let envelope = sent.ok_or_else(|| {
                     format!("{of} accepted {sequence} of {partition}, which was never sent")
                 })?;
@@ -139,9 +138,9 @@ impl World {
         let flight = self.site(of).flights.remove(address);
         let flight =
             flight.ok_or_else(|| format!("FENCE-1: {address} commits but nothing is in flight"))?;
-        let response = flight
-            .answered
-            .ok_or_else(|| format!("FENCE-1: {address} commits what its function never answered"))?;
+        let response = flight.answered.ok_or_else(|| {
+            format!("FENCE-1: {address} commits what its function never answered")
+        })?;
         if commit.consumed.len() != flight.messages {
             return Err(format!("{address} consumed {} messages", commit.consumed.len()));
         }

@@ -184,7 +184,8 @@ impl<'a> Teller<'a> {
                 self.response.sends.push((account(*via), Op::new(op.id, kind).value()));
             }
             (Kind::Answer { home }, _) => {
-                let caller = Address { function: typename("tidegate/reply"), id: home.as_str().into() };
+                let caller =
+                    Address { function: typename("tidegate/reply"), id: home.as_str().into() };
                 self.response.sends.push((caller, argument(7)));
             }
             _ => {}
@@ -196,8 +197,7 @@ impl<'a> Teller<'a> {
         self.response.sends.push((nobody, op.value()));
         self.response.egress.push((typename("bank/nowhere"), op.value()));
         let target = account(0);
-        let delayed =
-            Delayed::Send { delay_ms: -5, target, argument: op.value(), token: None };
+        let delayed = Delayed::Send { delay_ms: -5, target, argument: op.value(), token: None };
         self.response.delayed.push(delayed);
         let reason = RejectionReason::InvalidAddress;
         self.response.malformed.push(Rejection { reason, subject: "nothing".into() });

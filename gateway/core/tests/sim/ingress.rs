@@ -24,7 +24,13 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(number: usize, length: usize, accounts: u64, ids: &mut u64, random: &mut Random) -> Self {
+    pub fn new(
+        number: usize,
+        length: usize,
+        accounts: u64,
+        ids: &mut u64,
+        random: &mut Random,
+    ) -> Self {
         let mut places: BTreeMap<u64, u32> = BTreeMap::new();
         let mut records = Vec::new();
         for index in 1..=length {

@@ -240,7 +240,8 @@ impl Model {
         for (key, reply) in requests {
             self.complete(key, committed.now, reply)?;
         }
-        let recorded: Vec<_> = committed.rejected.iter().map(|rejection| rejection.reason).collect();
+        let recorded: Vec<_> =
+            committed.rejected.iter().map(|rejection| rejection.reason).collect();
         if recorded != rejected {
             return Err(format!("{address}: {recorded:?} were rejected instead of {rejected:?}"));
         }
@@ -429,7 +430,9 @@ impl Model {
             let held = self.values.get(&(address.clone(), name.clone()));
             let expected = held.filter(|(_, expires_at)| *expires_at > now).map(|(value, _)| value);
             if shown.as_ref() != expected {
-                return Err(format!("{name} of {address} is {shown:?}, expected {held:?} at {now}"));
+                return Err(format!(
+                    "{name} of {address} is {shown:?}, expected {held:?} at {now}"
+                ));
             }
         }
         Ok(())

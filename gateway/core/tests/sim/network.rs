@@ -9,10 +9,24 @@ use tidegate_core::partition::record::Emitted;
 
 #[derive(Clone, Debug)]
 pub enum Packet {
-    Message { from: PartitionId, sequence: Sequence, envelope: Envelope },
-    Acknowledgement { from: PartitionId, through: Sequence },
-    Gap { from: PartitionId, expected: Sequence },
-    Open { source: SourceId, epoch: Epoch, checkpoint: SourcePosition },
+    Message {
+        from: PartitionId,
+        sequence: Sequence,
+        envelope: Envelope,
+    },
+    Acknowledgement {
+        from: PartitionId,
+        through: Sequence,
+    },
+    Gap {
+        from: PartitionId,
+        expected: Sequence,
+    },
+    Open {
+        source: SourceId,
+        epoch: Epoch,
+        checkpoint: SourcePosition,
+    },
     Record {
         source: SourceId,
         epoch: Epoch,

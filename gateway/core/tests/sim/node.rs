@@ -84,8 +84,9 @@ impl World {
         site.check_store(applied)?;
         site.chain.retain(|link| {
             let Some(to) = link.to else { return true };
-            let entries = &logs[link.incarnation].entries[link.from..to];
-            entries.iter().any(|step| step.partition == of && step.last > applied.0)
+            let entries = logs[link.incarnation].entries.get(link.from..to);
+            // Nothing is left if even the adoption itself was lost.
+            entries.unwrap_or_default().iter().any(|step| step.partition == of && step.last > applied.0)
         });
         self.tell(of, Event::FlushCommitted)
     }
@@ -124,7 +125,10 @@ impl World {
         log.alive = false;
         let (step, now) = (self.step, self.now);
         self.trace.note(step, now, || {
-            format!("incarnation {incarnation} crashes, {keep} steps are left, {} are lost", cut.len())
+            format!(
+                "incarnation {incarnation} crashes, {keep} steps are left, {} are lost",
+                cut.len()
+            )
         });
         if luck > 0 {
             self.cover("an unsynced tail survived a crash");
@@ -226,7 +230,10 @@ impl World {
         site.chain.push(Link { incarnation, from, to: None });
         let known = site.history.last().map_or(0, |step| step.last);
         if restoring.lsn().0 != known {
-            return Err(format!("DUR-2: {partition} is restored to {}, not {known}", restoring.lsn()));
+            return Err(format!(
+                "DUR-2: {partition} is restored to {}, not {known}",
+                restoring.lsn()
+            ));
         }
         let epoch = Epoch(site.epoch);
         let mut out = Effects::default();

@@ -94,7 +94,8 @@ impl World {
 
     /// Drops the head only if it can never be processed.
     pub fn unpark(&mut self, partition: PartitionId, address: Address, drop: bool) -> Checked {
-        let head = self.site(partition).live.mailboxes.get(&address).and_then(|mailbox| mailbox.front());
+        let head =
+            self.site(partition).live.mailboxes.get(&address).and_then(|mailbox| mailbox.front());
         let hopeless = head.is_some_and(|head| {
             matches!(Op::of(&head.argument).kind, Kind::Poison { times: u32::MAX })
         });

@@ -21,7 +21,9 @@ pub fn run(plan: Plan, tracing: bool) -> Run {
     let caught = catch_unwind(AssertUnwindSafe(|| world.run()));
     let result = caught.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default())
+        Err(text
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()))
+            .unwrap_or_default())
     });
     Run {
         result: result.map_err(|error| format!("step {}: {error}", world.step)),
@@ -96,7 +98,8 @@ fn every_seed_keeps_its_promises() {
     coverage.iter().for_each(|(what, count)| println!("{count:>9} times {what}"));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     if seeds >= 500 {
-        let missing: Vec<_> = MUST_HAPPEN.iter().filter(|what| !coverage.contains_key(*what)).collect();
+        let missing: Vec<_> =
+            MUST_HAPPEN.iter().filter(|what| !coverage.contains_key(*what)).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
     }
 }

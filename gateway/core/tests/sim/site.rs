@@ -141,6 +141,7 @@ pub fn fold(rows: &mut Fold, record: &tidegate_core::partition::record::Record) 
 
 fn difference(held: &Fold, expected: &Fold) -> String {
     let missing = expected.iter().find(|(key, row)| held.get(key) != Some(row));
-    let surplus = held.iter().find(|(key, _)| !expected.contains_key(key) && **key != RowKey::Applied);
+    let surplus =
+        held.iter().find(|(key, _)| !expected.contains_key(key) && **key != RowKey::Applied);
     format!("missing {missing:?}, surplus {surplus:?}")
 }
