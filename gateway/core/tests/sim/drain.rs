@@ -261,7 +261,10 @@ impl World {
             let dropped = model.dropped.contains(&client.operation);
             let expects = client.replies && accepted_in.is_some() && !dropped;
             let replied = match &client.request {
-                Some(request) => model.replies.contains_key(&RequestId::Keyed(request.id)),
+                Some(request) => {
+                    model.replies.contains_key(&RequestId::Keyed(request.id))
+                        || model.missed.contains(&request.id)
+                }
                 None => client.reply.is_some() || !stayed,
             };
             if expects && !replied {

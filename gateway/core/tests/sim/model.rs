@@ -67,6 +67,8 @@ pub struct Model {
     pub accepted: BTreeMap<u64, Epoch>,
     /// How often each address has processed each operation.
     pub consumed: BTreeMap<(Address, u64), u32>,
+    /// Requests that were forgotten before their reply came.
+    pub missed: BTreeSet<RequestKey>,
     /// Operations that an operator dropped.
     pub dropped: BTreeSet<u64>,
     /// Money whose deposit was rejected or discarded.
@@ -97,6 +99,7 @@ impl Model {
             replies: BTreeMap::new(),
             accepted: BTreeMap::new(),
             consumed: BTreeMap::new(),
+            missed: BTreeSet::new(),
             dropped: BTreeSet::new(),
             stranded: 0,
         }
@@ -408,6 +411,9 @@ impl Model {
         let Some((_, RequestId::Keyed(key))) = address.request() else {
             return Err(format!("{address} keeps no reply"));
         };
+        if !self.requests.contains_key(&key) {
+            self.missed.insert(key);
+        }
         let open = self.requests.get_mut(&key).filter(|request| request.reply.is_none());
         if open.is_some() != wins {
             return Err(format!("{address}: a reply wins: {wins}, expected otherwise"));
