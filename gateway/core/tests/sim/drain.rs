@@ -164,8 +164,8 @@ impl World {
             }
             self.check_rows(partition)?;
         }
-        self.check_balance()?;
         self.check_transfers()?;
+        self.check_balance()?;
         self.check_clients()
     }
 

@@ -295,7 +295,7 @@ impl World {
         }
         let what = match rows.range.as_ref().map(|range| (&range.from, &range.until)) {
             Some((RowKey::Mailbox(..), RowKey::Timer(_))) => "cold addresses were looked for",
-            Some((RowKey::Mailbox(_, Sequence::NONE), _)) => "an unknown mailbox was read",
+            Some((RowKey::Mailbox(_, Sequence::FIRST), _)) => "an unknown mailbox was read",
             Some((RowKey::Mailbox(..), _)) => "the tail of a mailbox was read",
             Some((RowKey::Timer(from), _)) if from.fire_at.0 > 0 => "the timer horizon moved",
             Some((RowKey::Outbox(..), _)) => "the tail of an outbox was read",

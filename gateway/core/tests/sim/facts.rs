@@ -52,10 +52,12 @@ impl World {
             Record::AddressParked { address, .. } => {
                 self.cover("an address was parked");
                 self.site(of).flights.remove(address);
+                self.site(of).ordered.remove(address);
                 Fact::Parked(address.clone())
             }
             Record::AddressReleased { address } => Fact::Released(address.clone()),
             Record::HeadDropped { address, .. } => {
+                self.site(of).ordered.remove(address);
                 Fact::HeadDropped { address: address.clone(), now: self.now }
             }
         })

@@ -86,7 +86,10 @@ impl World {
             let Some(to) = link.to else { return true };
             let entries = logs[link.incarnation].entries.get(link.from..to);
             // Nothing is left if even the adoption itself was lost.
-            entries.unwrap_or_default().iter().any(|step| step.partition == of && step.last > applied.0)
+            entries
+                .unwrap_or_default()
+                .iter()
+                .any(|step| step.partition == of && step.last > applied.0)
         });
         self.tell(of, Event::FlushCommitted)
     }
@@ -164,6 +167,7 @@ impl World {
         site.partition = None;
         site.gate.clear();
         site.flights.clear();
+        site.ordered.clear();
         site.store.loads.clear();
         if torn && let Some(flush) = &mut site.store.flush {
             let half = flush.rows.len() / 2;

@@ -1,7 +1,7 @@
 //! Everything that the world keeps of one partition: the running one if any, its store, its ownership row, what waits for
 //! durability, and what the checkers know.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use tidegate_core::address::Address;
@@ -46,6 +46,8 @@ pub struct Site {
     pub gate: VecDeque<Gated>,
     pub durable: Lsn,
     pub flights: BTreeMap<Address, Flight>,
+    /// Parked addresses whose heads an operator has ordered to be dropped.
+    pub ordered: BTreeSet<Address>,
     /// What is true now, and what is true of the durable history.
     pub live: Model,
     pub kept: Model,
@@ -69,6 +71,7 @@ impl Site {
             gate: VecDeque::new(),
             durable: Lsn::NONE,
             flights: BTreeMap::new(),
+            ordered: BTreeSet::new(),
             live: Model::new(id, partitions),
             kept: Model::new(id, partitions),
             history: Vec::new(),
