@@ -76,7 +76,11 @@ impl World {
         }
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
-            if client.request.is_some() && !client.answered && round % 8 == 0 {
+            let home = self.plan.partitions.partition_of(&client.envelope.target);
+            // A client whose connection holds waits; it must be answered.
+            let epoch = self.sites[usize::from(home.0)].live.epoch;
+            let connected = client.ticket.is_some() && client.sent_in == epoch;
+            if client.request.is_some() && !client.answered && !connected {
                 self.call(index)?;
             }
         }
