@@ -39,7 +39,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 pub fn steps() -> usize {
-    setting("SIM_STEPS", 600) as usize
+    setting("SIM_STEPS", 1_200) as usize
 }
 
 /// What must have happened in some run, or the runs prove less than they claim.
