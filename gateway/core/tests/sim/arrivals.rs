@@ -177,7 +177,7 @@ impl World {
             return self.call(index);
         }
         self.ids += 1;
-        let client = Client::new(self.ids, self.plan.accounts, &mut self.random);
+        let client = Client::new(self.ids, self.plan.accounts, self.plan.crowded, &mut self.random);
         self.clients.push(client);
         self.call(self.clients.len() - 1)
     }
@@ -188,13 +188,14 @@ impl World {
         if self.is_full(to) {
             return Ok(());
         }
-        let sent_in = self.site(to).live.epoch;
+        let (sent_in, sent_to) = (self.site(to).live.epoch, self.site(to).incarnation);
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
         self.tickets.insert(ticket, index);
         let client = &mut self.clients[index];
         client.ticket = Some(ticket);
         client.sent_in = sent_in;
+        client.sent_to = sent_to;
         client.answered = false;
         let (wants_reply, request) = (client.wants_reply, client.request.clone());
         let envelope = client.envelope.clone();

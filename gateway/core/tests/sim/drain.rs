@@ -5,6 +5,7 @@ use tidegate_core::message::RequestId;
 use tidegate_core::partition::row::RowKey;
 
 use crate::bank::{Kind, Ledger, Op, account};
+use crate::ingress::Client;
 use crate::world::{Checked, World};
 
 /// Rounds in which everything that is under way arrives.
@@ -76,10 +77,8 @@ impl World {
         }
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
-            let home = self.plan.partitions.partition_of(&client.envelope.target);
             // A client whose connection holds waits; it must be answered.
-            let epoch = self.sites[usize::from(home.0)].live.epoch;
-            let connected = client.ticket.is_some() && client.sent_in == epoch;
+            let connected = self.is_connected(client);
             if client.request.is_some() && !client.answered && !connected {
                 self.call(index)?;
             }
@@ -124,8 +123,7 @@ impl World {
         if let Some(source) = self.sources.iter().find(|source| !source.is_done(partitions)) {
             return Some(format!("{} is not read to its end", source.id));
         }
-        let waiting =
-            |client: &&crate::ingress::Client| client.request.is_some() && !client.answered;
+        let waiting = |client: &&Client| client.request.is_some() && !client.answered;
         if let Some(client) = self.clients.iter().find(waiting) {
             return Some(format!("client {} has no answer", client.operation));
         }
@@ -255,17 +253,25 @@ impl World {
         self.sites.iter().filter_map(|site| site.live.consumed.get(&key)).sum()
     }
 
+    /// Whether the incarnation that a client has sent to last still has the partition.
+    fn is_connected(&self, client: &Client) -> bool {
+        let home = self.plan.partitions.partition_of(&client.envelope.target);
+        let site = &self.sites[usize::from(home.0)];
+        let same = client.sent_in == site.live.epoch && client.sent_to == site.incarnation;
+        client.ticket.is_some() && same
+    }
+
     /// Clients that were connected to the end have their answers and replies.
     fn check_clients(&mut self) -> Checked {
         for client in &self.clients {
             let home = self.plan.partitions.partition_of(&client.envelope.target);
             let model = &self.sites[usize::from(home.0)].live;
-            let connected = client.ticket.is_some() && client.sent_in == model.epoch;
+            let connected = self.is_connected(client);
             if connected && !client.answered {
                 return Err(format!("LIVE-1: client {} was never answered", client.operation));
             }
             let accepted_in = model.accepted.get(&client.operation);
-            let stayed = accepted_in.is_some_and(|epoch| *epoch == model.epoch);
+            let stayed = connected && accepted_in == Some(&model.epoch);
             let dropped = model.dropped.contains(&client.operation);
             let expects = client.replies && accepted_in.is_some() && !dropped;
             let replied = match &client.request {

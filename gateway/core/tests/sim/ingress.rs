@@ -28,13 +28,14 @@ impl Source {
         number: usize,
         length: usize,
         accounts: u64,
+        crowded: bool,
         ids: &mut u64,
         random: &mut Random,
     ) -> Self {
         let mut places: BTreeMap<u64, u32> = BTreeMap::new();
         let mut records = Vec::new();
         for index in 1..=length {
-            let (to, kind) = draw(random, accounts);
+            let (to, kind) = draw(random, accounts, crowded);
             *ids += 1;
             let place = places.entry(to).or_default();
             let poison = matches!(kind, Kind::Poison { .. });
@@ -151,14 +152,16 @@ pub struct Client {
     pub ticket: Option<Ticket>,
     /// The epoch of the partition when it was sent last.
     pub sent_in: Epoch,
+    /// And the incarnation that owned it.
+    pub sent_to: usize,
     pub answered: bool,
     pub accepted: bool,
     pub reply: Option<TypedValue>,
 }
 
 impl Client {
-    pub fn new(operation: u64, accounts: u64, random: &mut Random) -> Self {
-        let (to, kind) = draw(random, accounts);
+    pub fn new(operation: u64, accounts: u64, crowded: bool, random: &mut Random) -> Self {
+        let (to, kind) = draw(random, accounts, crowded);
         let wants_reply = matches!(kind, Kind::Reply { .. } | Kind::Relay { .. });
         let replies = wants_reply && !matches!(kind, Kind::Reply { times: 0, again_ms: None });
         let target = account(to);
@@ -173,6 +176,7 @@ impl Client {
             replies,
             ticket: None,
             sent_in: Epoch::NONE,
+            sent_to: usize::MAX,
             answered: false,
             accepted: false,
             reply: None,
@@ -187,10 +191,13 @@ fn hash(operation: u64) -> [u8; 32] {
 }
 
 /// Draws an operation and the account that it goes to.
-fn draw(random: &mut Random, accounts: u64) -> (u64, Kind) {
+fn draw(random: &mut Random, accounts: u64, crowded: bool) -> (u64, Kind) {
     let any = |random: &mut Random| random.below(accounts as usize) as u64;
     // Some accounts are busier than others.
     let to = if random.chance(40) { 0 } else { any(random) };
+    if crowded {
+        return (to, Kind::FanOut { count: random.between(5, 14), accounts });
+    }
     let amount = random.between(1, 50) as i64;
     let ms = random.between(0, 700) as i64;
     let kind = match random.below(100) {

@@ -15,6 +15,9 @@ use crate::world::{Checked, World};
 
 impl World {
     pub fn a_log_is_synced(&mut self) -> Checked {
+        if !self.random.chance(self.plan.sync) {
+            return Ok(());
+        }
         let incarnation = *self.random.pick(&self.alive());
         let log = &self.logs[incarnation];
         let waiting = log.entries.len() - log.synced;

@@ -48,8 +48,12 @@ pub struct Plan {
     pub loss: usize,
     pub repeat: usize,
     pub fail: usize,
+    /// Chances in a hundred that a log is synced when it could be: some disks are slow.
+    pub sync: usize,
     pub planted: Planted,
     pub flaw: Option<Flaw>,
+    /// Every message sends many others.
+    pub crowded: bool,
 }
 
 impl Plan {
@@ -72,9 +76,26 @@ impl Plan {
             loss: faults(random.below(20)),
             repeat: faults(random.below(20)),
             fail: faults(random.below(15)),
+            sync: *random.pick(&[100, 100, 60, 20]),
             planted: Planted::default(),
             flaw: None,
+            crowded: false,
         }
+    }
+
+    /// Two partitions on two nodes, with the least memory, that send to each other what they can.
+    pub fn crowded(seed: u64, steps: usize) -> Self {
+        let limits = tight_limits(&mut Random::new(seed));
+        let partitions = PartitionCount::new(2).unwrap();
+        let plan = Self {
+            partitions,
+            nodes: 2,
+            limits,
+            tight: true,
+            crowded: true,
+            ..Self::of(seed, steps)
+        };
+        Self { crash: 0, movement: 0, accounts: 14, ..plan }
     }
 
     pub fn with_bug(mut self, bug: Bug) -> Self {
@@ -83,6 +104,11 @@ impl Plan {
     }
 
     pub fn with_flaw(mut self, flaw: Flaw) -> Self {
+        if matches!(flaw, Flaw::EpochNotPersisted | Flaw::StepSplit) {
+            // These show only where a crash hits the right moment.
+            self.crash = 18;
+            self.sync = 20;
+        }
         self.flaw = Some(flaw);
         self
     }

@@ -55,8 +55,26 @@ caught! {
     step_split: with_flaw(Flaw::StepSplit) within 300;
     epoch_not_persisted: with_flaw(Flaw::EpochNotPersisted) within 600;
     tail_adopted_then_lost: with_flaw(Flaw::TailAdoptedThenLost) within 100;
-    full_partitions_stop: with_flaw(Flaw::FullPartitionsStop) within 100;
     speculation_across_nodes: with_flaw(Flaw::SpeculationAcrossNodes) within 300;
     log_trimmed_too_early: with_flaw(Flaw::LogTrimmedTooEarly) within 100;
     flush_torn: with_flaw(Flaw::FlushTorn) within 100;
+}
+
+/// Two full partitions that send to each other go on: what is inside spills, and is never refused.
+#[test]
+fn two_full_partitions_drain() {
+    let mut tails = 0;
+    for seed in 1..=20 {
+        let run = run(Plan::crowded(seed, STEPS), false);
+        run.result.unwrap_or_else(|error| panic!("crowded seed {seed}: {error}"));
+        tails += run.coverage.get("the tail of an outbox was read").copied().unwrap_or_default();
+    }
+    assert!(tails > 0, "no outbox was ever longer than memory");
+}
+
+/// If they refused each other's messages while they are full, and invoked nothing, they would wait for ever.
+#[test]
+fn two_full_partitions_stop() {
+    let plant = |plan: Plan| Plan::crowded(plan.seed, STEPS).with_flaw(Flaw::FullPartitionsStop);
+    catch("two_full_partitions_stop", 20, plant);
 }

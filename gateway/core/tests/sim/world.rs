@@ -70,7 +70,9 @@ impl World {
         let mut ids = 0;
         let length = 12 + random.below(20);
         let sources = (0..plan.sources)
-            .map(|number| Source::new(number, length, plan.accounts, &mut ids, &mut random))
+            .map(|number| {
+                Source::new(number, length, plan.accounts, plan.crowded, &mut ids, &mut random)
+            })
             .collect();
         let partitions = plan.partitions;
         let logs = (0..plan.nodes).map(|_| Log { alive: true, ..Log::default() }).collect();
