@@ -125,7 +125,8 @@ impl World {
         self.crashes += 1;
         self.lose_adopted_tails();
         let log = &mut self.logs[incarnation];
-        let luck = self.random.below(log.entries.len() - log.synced + 1);
+        let unsynced = log.entries.len() - log.synced;
+        let luck = if self.random.chance(40) { 0 } else { self.random.below(unsynced + 1) };
         let keep = log.synced + luck;
         let cut = log.entries.split_off(keep);
         log.alive = false;

@@ -106,8 +106,7 @@ impl Plan {
     pub fn with_flaw(mut self, flaw: Flaw) -> Self {
         if matches!(flaw, Flaw::EpochNotPersisted | Flaw::StepSplit) {
             // These show only where a crash hits the right moment.
-            self.crash = 18;
-            self.sync = 20;
+            (self.crash, self.sync, self.repeat) = (20, 10, 60);
         }
         self.flaw = Some(flaw);
         self
