@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Partition;
-use super::cold::into_message;
+use super::cold::{into_message, sequence_of};
 use super::effect::{Effect, Effects, LoadRequest, RowRange};
 use super::group::ValueSpec;
 use super::loads::Purpose;
@@ -70,8 +70,12 @@ impl Partition {
         for spec in resident.values.unknown(specs) {
             value_keys(address, spec, &mut keys);
         }
-        let range = resident.mailbox.wants_rows_from().map(|from| RowRange {
-            from: RowKey::Mailbox(address.clone(), from),
+        let from = resident.mailbox.wants_rows_from();
+        if from == Some(Sequence::NONE) || from.is_some() && self.orders.contains_key(address) {
+            keys.push(RowKey::parked(address.clone()));
+        }
+        let range = from.map(|from| RowRange {
+            from: RowKey::Mailbox(address.clone(), from.max(Sequence::FIRST)),
             until: RowKey::Mailbox(address.clone(), Sequence(u64::MAX)),
             bytes: self.limits.load_bytes.min(self.limits.mailbox_bytes),
         });
@@ -91,9 +95,9 @@ impl Partition {
     ) {
         self.schedule.vacate(address);
         let specs = self.state.specs.of(&address.function);
-        let more = ranged.more_after.is_some();
-        let mut rows = ranged.rows.into_iter().map(|(_, row)| row).peekable();
-        let parked = rows.next_if(|row| matches!(row, Row::Parked(_))).is_some();
+        let more_after = sequence_of(ranged.more_after.as_ref(), address);
+        let rows = ranged.rows.into_iter().map(|(_, row)| row);
+        let parked = keyed.contains_key(&RowKey::parked(address.clone()));
         self.state.residents.with(address, |resident| {
             let unknown = resident.values.unknown(&specs[..known]).iter();
             let found: Vec<_> = unknown
@@ -101,7 +105,7 @@ impl Partition {
                 .collect();
             resident.values.learn(known, found.into_iter());
             if resident.mailbox.wants_rows_from().is_some() {
-                resident.mailbox.refill(rows.filter_map(into_message), more);
+                resident.mailbox.refill(rows.filter_map(into_message), more_after);
             }
         });
         if parked {

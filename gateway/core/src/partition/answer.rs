@@ -1,7 +1,7 @@
 //! A function answered, or failed: what follows for its address. Upholds FENCE-1 for answers.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -89,16 +89,19 @@ impl Partition {
         Ok(())
     }
 
-    /// Rows of tokens that an answer depends on and of which only the store knows.
+    /// Rows of the tokens that an answer depends on, if of any of them only the store knows. All of them then: what the
+    /// overlay knows now it may have handed to the store when the rows arrive.
     fn unknown_tokens(&self, address: &Address, response: &Response) -> Vec<RowKey> {
         let tokens = response.delayed.iter().filter_map(|delayed| match delayed {
             Delayed::Send { token, .. } => token.clone(),
             Delayed::Cancel { token } => Some(token.clone()),
         });
-        tokens
-            .map(|token| RowKey::Token(address.clone(), token))
-            .filter(|key| self.state.overlay.get(key).is_none())
-            .collect()
+        let keys: BTreeSet<RowKey> =
+            tokens.map(|token| RowKey::Token(address.clone(), token)).collect();
+        if keys.iter().all(|key| self.state.overlay.get(key).is_some()) {
+            return Vec::new();
+        }
+        keys.into_iter().collect()
     }
 
     /// The rows that an answer depends on were read.

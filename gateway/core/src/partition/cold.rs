@@ -28,7 +28,12 @@ pub(super) struct Cold {
     /// Where the pass goes on; at the start if there is none.
     cursor: Option<RowKey>,
     load: Option<LoadId>,
+    /// For how many ticks in a row of the clock of residents nobody could leave.
+    fruitless_ticks: usize,
 }
+
+/// Ticks of the clock of residents in one step.
+const TICKS_PER_STEP: usize = 256;
 
 impl Cold {
     /// Nothing is known unless the partition is `new` and so has no rows.
@@ -40,6 +45,7 @@ impl Cold {
             runnable_in_pass: false,
             cursor: None,
             load: None,
+            fruitless_ticks: 0,
         }
     }
 
@@ -77,9 +83,8 @@ impl Cold {
 impl Partition {
     /// Looks for cold addresses that could go on, if there are any and there is room.
     pub(super) fn scan(&mut self, out: &mut Effects) {
-        let room = self.state.residents.bytes() < self.limits.resident_bytes / 4 * 3;
-        let busy = self.schedule.ready() > self.limits.groups_in_flight;
-        if !self.cold.runnable || self.cold.load.is_some() || !room || busy {
+        let room = self.state.residents.bytes() < self.bytes_for_cold();
+        if !self.wants_cold() || self.cold.load.is_some() || !room {
             return;
         }
         let from = self.cold.cursor.clone().unwrap_or_else(first_mailbox);
@@ -92,10 +97,11 @@ impl Partition {
     pub(super) fn scanned(&mut self, now: Timestamp, rows: Merged, out: &mut Effects) {
         self.cold.load = None;
         let more_after = rows.more_after;
+        let mut seen = None;
         let mut rows = rows.rows.into_iter().peekable();
         while let Some((RowKey::Mailbox(address, _), _)) = rows.peek() {
             let address = address.clone();
-            if self.state.residents.bytes() >= self.limits.resident_bytes {
+            if self.is_full() {
                 self.cold.cursor = Some(RowKey::parked(address));
                 return;
             }
@@ -103,16 +109,35 @@ impl Partition {
             while let Some((_, row)) = rows.next_if(|(key, _)| is_of(key, &address)) {
                 messages.push(row);
             }
-            let complete = rows.peek().is_some() || more_after.is_none();
-            self.admit_cold(now, &address, messages, !complete, out);
+            let more_after = more_after.as_ref().filter(|_| rows.peek().is_none());
+            self.admit_cold(now, &address, messages, sequence_of(more_after, &address), out);
+            seen = Some(address);
         }
-        match more_after {
-            // The rest of that mailbox is found from its head.
-            Some(RowKey::Mailbox(address, _)) => {
-                self.cold.cursor = Some(RowKey::Mailbox(address, Sequence(u64::MAX)));
-            }
-            _ => self.cold.finish_pass(),
+        let Some(RowKey::Mailbox(address, _)) = more_after else { return self.cold.finish_pass() };
+        if seen.as_ref() != Some(&address) && !self.admit_unseen(now, &address, out) {
+            self.cold.cursor = Some(RowKey::parked(address));
+            return;
         }
+        // The rest of that mailbox is found from its head.
+        self.cold.cursor = Some(RowKey::Mailbox(address, Sequence(u64::MAX)));
+    }
+
+    fn is_full(&self) -> bool {
+        self.state.residents.bytes() >= self.limits.resident_bytes
+    }
+
+    /// The part ends within an address of which only removed rows were seen: it may have others. Says whether there
+    /// was room for it.
+    fn admit_unseen(&mut self, now: Timestamp, address: &Address, out: &mut Effects) -> bool {
+        if self.state.residents.contains(address) {
+            return true;
+        }
+        if self.is_full() {
+            return false;
+        }
+        self.state.residents.admit(address, Mailbox::unknown());
+        self.wake(now, address, out);
+        true
     }
 
     fn admit_cold(
@@ -120,7 +145,7 @@ impl Partition {
         now: Timestamp,
         address: &Address,
         rows: alloc::vec::Vec<Row>,
-        more: bool,
+        more_after: Option<Sequence>,
         out: &mut Effects,
     ) {
         if self.state.residents.contains(address) {
@@ -132,28 +157,70 @@ impl Partition {
         }
         self.state.residents.admit(address, Mailbox::unknown());
         let messages = rows.into_iter().filter_map(into_message);
-        self.state.residents.with(address, |resident| resident.mailbox.refill(messages, more));
+        self.state
+            .residents
+            .with(address, |resident| resident.mailbox.refill(messages, more_after));
         self.wake(now, address, out);
     }
 
-    /// Lets addresses leave memory until the rest fits, as far as nothing is under way for them. A few at a time: the
-    /// bound holds because nobody is let in above it.
+    /// Whether cold addresses are to be let in: some could go on, and not enough of those in memory wait for their turn.
+    fn wants_cold(&self) -> bool {
+        self.cold.runnable && self.schedule.ready() <= self.limits.groups_in_flight
+    }
+
+    /// Below it there is room for cold addresses.
+    const fn bytes_for_cold(&self) -> usize {
+        self.limits.resident_bytes / 4 * 3
+    }
+
+    /// Lets addresses leave memory until the rest fits, as far as nothing is under way for them. If cold ones wait to be let
+    /// in, those that have nothing to do make room for them. A few at a time: the bound holds because nobody is let in above
+    /// it.
     pub(super) fn make_room(&mut self) {
-        self.state.timers.spill(self.limits.timer_bytes);
-        let mut ticks = self.state.residents.len().saturating_mul(2).min(256);
-        while self.state.residents.bytes() > self.limits.resident_bytes && ticks > 0 {
-            ticks -= 1;
+        self.state.timers.spill(self.limits.timer_bytes, self.limits.timer_bytes / 4);
+        for _ in 0..TICKS_PER_STEP {
+            if !self.wants_room() || self.cold.fruitless_ticks >= self.ticks_to_try_all() {
+                return;
+            }
+            let over = self.state.residents.bytes() > self.limits.resident_bytes;
             let (schedule, orders) = (&self.schedule, &self.orders);
             let left = self.state.residents.tick(|address, resident| {
-                let slot = schedule.slot(address);
-                let idle = slot.is_none() && resident.mailbox.is_empty();
-                let waits = matches!(slot, Some(Slot::Ready | Slot::Parked | Slot::Undeclared));
-                (idle || waits) && !orders.contains_key(address)
+                let may_leave = match schedule.slot(address) {
+                    None => resident.mailbox.is_empty(),
+                    Some(Slot::Parked | Slot::Undeclared) => true,
+                    Some(Slot::Ready) => over,
+                    Some(_) => false,
+                };
+                may_leave && !orders.contains_key(address)
             });
-            if let Some((address, waiting)) = left {
-                self.left(&address, waiting);
+            match left {
+                Some((address, waiting)) => {
+                    self.cold.fruitless_ticks = 0;
+                    self.left(&address, waiting);
+                }
+                None => self.cold.fruitless_ticks += 1,
             }
         }
+    }
+
+    fn wants_room(&self) -> bool {
+        let bytes = self.state.residents.bytes();
+        bytes > self.limits.resident_bytes || bytes >= self.bytes_for_cold() && self.wants_cold()
+    }
+
+    /// The clock has gone round twice then: the first time it only notes who was used.
+    fn ticks_to_try_all(&self) -> usize {
+        self.state.residents.len().saturating_mul(2)
+    }
+
+    /// Something happened: who could not leave memory may be able to now.
+    pub(super) const fn try_all_again(&mut self) {
+        self.cold.fruitless_ticks = 0;
+    }
+
+    /// Whether `make_room` has stopped only because a step must be short, and shall go on without waiting for an event.
+    pub(super) fn is_making_room(&self) -> bool {
+        self.wants_room() && self.cold.fruitless_ticks < self.ticks_to_try_all()
     }
 
     fn left(&mut self, address: &Address, waiting: bool) {
@@ -176,6 +243,14 @@ impl Partition {
 pub(super) fn into_message(row: Row) -> Option<Message> {
     match row {
         Row::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
+/// The number at which the rows of a mailbox were cut off, if they were.
+pub(super) fn sequence_of(more_after: Option<&RowKey>, address: &Address) -> Option<Sequence> {
+    match more_after {
+        Some(RowKey::Mailbox(of, sequence)) if of == address => Some(*sequence),
         _ => None,
     }
 }

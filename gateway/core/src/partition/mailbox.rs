@@ -110,11 +110,16 @@ impl Mailbox {
         }
     }
 
-    /// The next messages were read from rows. `more` says whether further ones follow them.
+    /// The next messages were read from rows, up to `more_after` if further ones may follow. None may have been found up to
+    /// there: the store still has rows that are removed.
     ///
     /// # Panics
     /// If messages that were counted are missing: a row was lost, which must never be skipped.
-    pub(super) fn refill(&mut self, messages: impl Iterator<Item = Message>, more: bool) {
+    pub(super) fn refill(
+        &mut self,
+        messages: impl Iterator<Item = Message>,
+        more_after: Option<Sequence>,
+    ) {
         let last = self.messages.back().map_or(Sequence::NONE, |message| message.sequence);
         let mut read = 0;
         for message in messages {
@@ -126,16 +131,18 @@ impl Mailbox {
             Tail::Empty => Some(0),
             Tail::InRows { count } => count,
         };
-        if !more {
+        if more_after.is_none() {
             assert!(
                 counted.is_none_or(|count| count == read),
                 "a message that was spilled is missing"
             );
         }
-        self.tail = if more {
-            Tail::InRows { count: counted.map(|count| count - read) }
-        } else {
-            Tail::Empty
+        self.tail = match more_after {
+            Some(last) => {
+                self.seen = self.seen.max(last);
+                Tail::InRows { count: counted.map(|count| count - read) }
+            }
+            None => Tail::Empty,
         };
     }
 }

@@ -87,6 +87,9 @@ impl Partition {
     /// Says what happened; what follows is added to `out`. The caller appends the records and performs the
     /// effects before it lets time pass, but may handle several events first.
     pub fn handle(&mut self, now: Timestamp, event: Event, out: &mut Effects) {
+        if !matches!(event, Event::DeadlineReached) {
+            self.try_all_again();
+        }
         match event {
             Event::MessageReceived { origin, envelope } => self.receive(now, origin, envelope, out),
             Event::SourceOpened { source, epoch, checkpoint } => {
@@ -128,7 +131,8 @@ impl Partition {
         let timers = self.state.timers.next_deadline();
         let resend = self.state.outbox.0.values().map(|queue| queue.resend_at).min();
         let resend = resend.filter(|at| *at != Timestamp::NEVER);
-        [self.schedule.next_deadline(), timers, resend].into_iter().flatten().min()
+        let at_once = self.is_making_room().then_some(Timestamp(0));
+        [self.schedule.next_deadline(), timers, resend, at_once].into_iter().flatten().min()
     }
 
     /// The rows that the store does not hold yet and may hold now, if any; `FlushCommitted` is awaited before there are

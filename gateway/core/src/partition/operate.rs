@@ -10,6 +10,7 @@ use super::loads::Purpose;
 use super::mailbox::Mailbox;
 use super::place::Placement;
 use super::record::Record;
+use super::residents::Resident;
 use super::row::{RequestRow, RowKey, Timer, TimerKey, TimerTask};
 use super::schedule::Slot;
 use crate::address::Address;
@@ -46,35 +47,44 @@ impl Partition {
         self.wake(now, &address, out);
     }
 
-    /// Carries out what was ordered for an address of which it is known whether it is parked.
+    /// Carries out what was ordered for an address, one order after the other, as soon as it is known whether it is parked
+    /// and what its head is. An order has no effect on an address that is not parked.
     pub(super) fn carry_out_orders(
         &mut self,
         now: Timestamp,
         address: &Address,
         out: &mut Effects,
     ) {
-        if !self.is_known(address) {
-            return;
-        }
-        for order in self.orders.remove(address).unwrap_or_default() {
-            if !matches!(self.schedule.slot(address), Some(Slot::Parked)) {
+        while self.orders.contains_key(address) && self.is_known(address) {
+            let parked = matches!(self.schedule.slot(address), Some(Slot::Parked));
+            let Some(order) = self.next_order(address).filter(|_| parked) else {
+                self.orders.remove(address);
                 return;
-            }
+            };
             match order {
                 Order::Release => self.release(now, address, out),
                 Order::DropHead => self.drop_head(now, address, out),
             }
         }
+        if self.orders.contains_key(address) {
+            self.look_again(address);
+        }
     }
 
-    /// Whether it is known if an address is parked.
+    fn next_order(&mut self, address: &Address) -> Option<Order> {
+        let orders = self.orders.get_mut(address)?;
+        let order = (!orders.is_empty()).then(|| orders.remove(0));
+        if orders.is_empty() {
+            self.orders.remove(address);
+        }
+        order
+    }
+
+    /// Whether it is known if an address is parked, and what its head is.
     fn is_known(&self, address: &Address) -> bool {
         let loading = matches!(self.schedule.slot(address), Some(Slot::Loading));
-        let unknown = |mailbox: &Mailbox| {
-            mailbox.messages().is_empty() && mailbox.wants_rows_from() == Some(Sequence::NONE)
-        };
-        !loading
-            && self.state.residents.get(address).is_some_and(|resident| !unknown(&resident.mailbox))
+        let headless = |resident: &Resident| resident.mailbox.wants_rows_from().is_some();
+        !loading && self.state.residents.get(address).is_some_and(|resident| !headless(resident))
     }
 
     fn release(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
@@ -91,20 +101,17 @@ impl Partition {
             completed: self.completed_without_reply(now, address, head),
         };
         self.commit(now, record, out);
-        let left = self.state.residents.get(address).map(|resident| {
-            (resident.mailbox.is_empty(), resident.mailbox.wants_rows_from().is_some())
-        });
-        match left {
-            Some((true, _)) => self.release(now, address, out),
-            Some((_, true)) => self.look_again(address),
-            _ => {}
+        let empty = self.state.residents.get(address).is_some_and(|it| it.mailbox.is_empty());
+        if empty {
+            self.release(now, address, out);
         }
     }
 
-    /// The head of a parked mailbox is in rows only: it is read again with the mark that it is parked.
+    /// The head of a parked mailbox is in rows only: it is read, with the mark that it is parked.
     fn look_again(&mut self, address: &Address) {
-        self.schedule.vacate(address);
-        self.state.residents.with(address, |resident| resident.mailbox = Mailbox::unknown());
+        if matches!(self.schedule.slot(address), Some(Slot::Parked)) {
+            self.schedule.vacate(address);
+        }
     }
 
     fn completed_without_reply(

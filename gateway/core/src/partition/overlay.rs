@@ -30,7 +30,7 @@ pub(super) struct Overlay {
     rows: BTreeMap<RowKey, Versions>,
     bytes: usize,
     durable: Lsn,
-    /// The applied position of the last flush that was begun.
+    /// The end of the last flush that was begun.
     flushed: Lsn,
     /// Removals of rows that the store never saw: once durable, nothing needs to be remembered of them.
     fading: VecDeque<(Lsn, RowKey)>,
@@ -118,14 +118,13 @@ impl Overlay {
         }
     }
 
-    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if nothing
-    /// became durable since the last one. There may be no rows: then only the applied position moves on, and with it
-    /// the part of the log that is needed.
+    /// Takes the last durable version of every row for the store. Nothing if a flush is under way, or if no record has become
+    /// durable since. It may hold no rows: then only the applied position moves, so that the log can be trimmed.
     pub(super) fn begin_flush(&mut self, planted: &Planted, live: Lsn) -> Option<FlushBatch> {
-        let through = if planted.has(Bug::UndurableRowFlushed) { live } else { self.durable };
-        if self.flushing.is_some() || through == self.flushed {
+        if self.flushing.is_some() || self.flushed >= self.durable {
             return None;
         }
+        let through = if planted.has(Bug::UndurableRowFlushed) { live } else { self.durable };
         let mut rows = Vec::new();
         for (key, versions) in &mut self.rows {
             self.bytes -= versions.coalesce(self.durable);
@@ -138,9 +137,9 @@ impl Overlay {
             versions.stored = true;
             rows.push((key.clone(), row.clone()));
         }
+        self.flushed = through;
         let keys = rows.iter().map(|(key, _)| key.clone()).collect();
         self.flushing = Some(Flush { through, keys });
-        self.flushed = through;
         Some(FlushBatch { applied: through, rows })
     }
 

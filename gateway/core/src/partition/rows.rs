@@ -144,15 +144,16 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
         for delivery in &commit.sends {
             self.delivery(delivery);
         }
+        // Before the new timers: one of them may take a token that was freed just now.
+        for (timer, token) in &commit.cancelled {
+            self.remove(RowKey::Timer(*timer));
+            self.remove(RowKey::Token(commit.address.clone(), token.clone()));
+        }
         for timer in &commit.timers {
             self.timer(timer);
             if let Some((owner, token)) = timer.task.token() {
                 self.put(RowKey::Token(owner.clone(), token.clone()), Row::Token(timer.key));
             }
-        }
-        for (timer, token) in &commit.cancelled {
-            self.remove(RowKey::Timer(*timer));
-            self.remove(RowKey::Token(commit.address.clone(), token.clone()));
         }
         for entry in &commit.egress {
             let key = RowKey::Egress(entry.egress.clone(), entry.sequence);

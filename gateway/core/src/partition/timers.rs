@@ -72,13 +72,17 @@ impl Timers {
         }
     }
 
-    /// Leaves the latest timers in memory to the rows until the rest fits.
-    pub(super) fn spill(&mut self, bytes: usize) {
-        while self.bytes > bytes && self.near.len() > 1 {
-            let Some((key, task)) = self.near.pop_last() else { return };
+    /// Leaves the latest timers in memory to the rows until the rest fits, but never so many that they would be read back
+    /// at once: a single large one may exceed the bound.
+    pub(super) fn spill(&mut self, bytes: usize, enough: usize) {
+        while self.bytes > bytes
+            && let Some((key, task)) = self.near.last_key_value()
+            && self.bytes - task.cost() >= enough
+        {
             self.bytes -= task.cost();
-            self.horizon = key;
+            self.horizon = *key;
             self.beyond = true;
+            self.near.pop_last();
         }
     }
 

@@ -1,0 +1,76 @@
+//! LIM-1: whatever comes in, memory stays within its bounds; what does not fit waits in the store, and nothing is lost.
+
+use tidegate_core::limits::Limits;
+use tidegate_core::partition::group::Response;
+
+use crate::bench::{Bench, address, said, text};
+
+const MESSAGES: usize = 100_000;
+const RESIDENT_BYTES: usize = 1 << 20;
+const DIRTY_BYTES: usize = 4 << 20;
+/// What a mailbox, a load and the groups in flight may add at the bound.
+const SLACK_BYTES: usize = 1 << 20;
+
+fn bench() -> Bench {
+    let limits = Limits {
+        resident_bytes: RESIDENT_BYTES,
+        mailbox_bytes: 64 << 10,
+        queue_bytes: 64 << 10,
+        load_bytes: 64 << 10,
+        groups_in_flight: 64,
+        ..Limits::default()
+    };
+    let mut bench = Bench::with(limits, 1);
+    bench.keep_records = false;
+    bench
+}
+
+/// Flushes in time, and looks at the bound.
+fn keep_bounds(bench: &mut Bench) {
+    if bench.partition.memory().dirty > DIRTY_BYTES {
+        bench.flush();
+        bench.take_effects();
+    }
+    let resident = bench.partition.memory().resident;
+    assert!(resident <= RESIDENT_BYTES + SLACK_BYTES, "{resident} bytes are resident");
+}
+
+#[test]
+fn many_messages_for_one_slow_address_wait_in_the_store() {
+    let mut bench = bench();
+    for number in 0..MESSAGES {
+        bench.send("slow", &format!("{number}"));
+        keep_bounds(&mut bench);
+    }
+    let mut next = 0;
+    while let Some(group) = bench.groups.pop_front() {
+        for what in said(&group) {
+            assert_eq!(what, next.to_string(), "messages come in order");
+            next += 1;
+        }
+        bench.succeed(&group, Response::default());
+        keep_bounds(&mut bench);
+    }
+    assert_eq!(next, MESSAGES);
+}
+
+#[test]
+fn many_messages_from_one_answer_wait_in_the_store() {
+    let mut bench = bench();
+    bench.send("one", "go");
+    let group = bench.group();
+    let sends =
+        (0..MESSAGES).map(|to| (address(&format!("to {to}")), text("one of many"))).collect();
+    bench.succeed(&group, Response { sends, ..Response::default() });
+    keep_bounds(&mut bench);
+    let mut processed = 0;
+    while let Some(group) = bench.groups.pop_front() {
+        processed += group.messages.len();
+        bench.succeed(&group, Response::default());
+        keep_bounds(&mut bench);
+    }
+    assert_eq!(processed, MESSAGES);
+    assert!(bench.partition.is_quiet());
+    bench.flush();
+    assert_eq!(bench.applied(), Some(bench.partition.lsn()));
+}
