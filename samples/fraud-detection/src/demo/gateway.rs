@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, timeout};
 
 use super::DemoError;
@@ -30,6 +30,8 @@ pub(super) struct Gateway {
     /// Where it shows its metrics.
     pub(super) admin: String,
     guard: Child,
+    /// The guard ends the gateway when this is closed. Waiting for a child would close it, were it left there.
+    hold: Option<ChildStdin>,
     log: PathBuf,
 }
 
@@ -54,9 +56,10 @@ impl Gateway {
         command.current_dir(directory).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let failed = |source| DemoError::Start { program: program.display().to_string(), source };
-        let guard = command.spawn().map_err(failed)?;
+        let mut guard = command.spawn().map_err(failed)?;
+        let hold = guard.stdin.take();
         let url = |address| format!("http://{address}");
-        Ok(Self { url: url(ingress), admin: url(admin), guard, log })
+        Ok(Self { url: url(ingress), admin: url(admin), guard, hold, log })
     }
 
     pub(super) async fn until_ready(&mut self) -> Result<(), DemoError> {
@@ -86,7 +89,7 @@ impl Gateway {
 
     /// Ends the gateway; an error if it does not end by itself, or not well.
     pub(super) async fn stop(mut self) -> Result<(), DemoError> {
-        drop(self.guard.stdin.take());
+        drop(self.hold.take());
         match timeout(KILL_AFTER, self.guard.wait()).await {
             Ok(status) => match status? {
                 status if status.success() => Ok(()),
