@@ -9,7 +9,7 @@ use crate::{bites, holds};
 /// The parts of the gateway that talk to the world.
 const EDGES: [&str; 7] = ["log", "store", "ownership", "ingress", "invoker", "egress", "peer"];
 /// What edges may know of the gateway beside themselves.
-const BELOW_EDGES: [&str; 2] = ["config", "telemetry"];
+const BELOW_EDGES: [&str; 3] = ["config", "payload", "telemetry"];
 /// The parts of a partition's state, which only `state` and `mod` put together.
 const PARTS: [&str; 6] = ["dedup", "mailbox", "values", "outbox", "egress", "timers"];
 /// The traits whose implementations only `app.rs` names.

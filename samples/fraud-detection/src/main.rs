@@ -1,14 +1,17 @@
 //! Fraud detection with stateful functions: the functions, the third party that they ask, and tools to feed them with data.
 
 mod dataset;
+mod demo;
 mod expect;
 mod feed;
 mod functions;
 mod generate;
+mod guard;
 mod http;
 mod scorer;
 mod types;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -21,6 +24,7 @@ use tidegate_sdk::{Error, stop_signal};
 use tokio::net::TcpListener;
 
 use dataset::Dataset;
+use demo::DemoArgs;
 use feed::FeedArgs;
 use scorer::ScorerClient;
 
@@ -33,6 +37,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Runs everything once: the third party, the functions, a gateway, and a feed of made-up transactions.
+    Demo(DemoArgs),
     /// Serves the four functions to a gateway.
     Functions {
         /// Where to listen.
@@ -74,6 +80,13 @@ enum Command {
         #[arg(long, value_name = "CSV")]
         file: PathBuf,
     },
+    /// Runs a command for as long as the standard input is open.
+    #[command(hide = true)]
+    Guard {
+        /// The program and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[tokio::main]
@@ -96,6 +109,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Error> {
     match command {
+        Command::Demo(args) => Ok(demo::run(args).await?),
+        Command::Guard { command } => Ok(guard::run(&command).await?),
         Command::Functions { listen, scorer, fraud_counts_for } => {
             serve_functions(listen, scorer, Duration::from_secs(fraud_counts_for)).await
         }

@@ -1,3 +1,4 @@
+//! Frames are what was written, or are told apart from it.
 #![allow(clippy::unwrap_used)] // a test that cannot unwrap has failed
 
 use proptest::collection::vec;

@@ -1,3 +1,4 @@
+//! The log in memory keeps what the trait promises.
 #![allow(clippy::unwrap_used)] // a test that cannot unwrap has failed
 
 use std::sync::Arc;

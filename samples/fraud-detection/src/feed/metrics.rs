@@ -11,8 +11,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 const LOG_SYNCS: &str = "tidegate_log_syncs_total";
-const REQUESTS: &str = "tidegate_invocation_requests_total";
-const MESSAGES: &str = "tidegate_invocation_messages_total";
+/// The two halves of one histogram, so that both count the same requests.
+const REQUESTS: &str = "tidegate_invoker_request_messages_count";
+const MESSAGES: &str = "tidegate_invoker_request_messages_sum";
 
 /// The counters at one time; absent ones are not offered by the gateway.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -89,9 +90,9 @@ mod tests {
     const TEXT: &str = "# TYPE tidegate_log_syncs_total counter\n\
         tidegate_log_syncs_total 40\n\
         tidegate_log_syncs_total_created 9\n\
-        tidegate_invocation_requests_total{endpoint=\"a b\"} 10\n\
-        tidegate_invocation_requests_total{endpoint=\"c\"} 10\n\
-        tidegate_invocation_messages_total{endpoint=\"c\"} 100\n";
+        tidegate_invoker_request_messages_count{endpoint=\"a b\"} 10\n\
+        tidegate_invoker_request_messages_count{endpoint=\"c\"} 10\n\
+        tidegate_invoker_request_messages_sum{endpoint=\"c\"} 100\n";
 
     #[test]
     fn counters_are_summed_over_labels_and_compared() {

@@ -24,6 +24,10 @@ use send::Feeder;
 /// How many events may wait for the report; each is at most the ids of one request.
 const EVENTS: usize = 256;
 
+const LINES: u16 = 500;
+const CONNECTIONS: u16 = 4;
+const PATIENCE_SECONDS: u64 = 60;
+
 /// What to feed, where, and how.
 #[derive(clap::Args, Debug)]
 pub(crate) struct FeedArgs {
@@ -40,17 +44,33 @@ pub(crate) struct FeedArgs {
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
     /// Records per request.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = LINES, value_parser = clap::value_parser!(u16).range(1..))]
     lines: u16,
     /// Requests under way at the same time.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// Transactions per second; as many as the gateway takes if not given.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// How long to go on trying without any progress, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE_SECONDS)]
     patience: u64,
+}
+
+impl FeedArgs {
+    /// A dataset to a gateway, everything else as if it was not given.
+    pub(crate) fn new(file: PathBuf, gateway: String, admin: String) -> Self {
+        Self {
+            file,
+            gateway,
+            admin,
+            run: None,
+            lines: LINES,
+            connections: CONNECTIONS,
+            rate: None,
+            patience: PATIENCE_SECONDS,
+        }
+    }
 }
 
 /// What the report learns.
