@@ -4,19 +4,27 @@
 //! functions answer what is under way, everything becomes durable, rows are flushed, and the log ends.
 
 mod edges;
+mod signals;
+mod tls;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::route::HASH_VERSION;
+use tidegate_core::id::PartitionId;
+use tidegate_core::route::{HASH_VERSION, PartitionCount};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::unbounded_channel;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use self::edges::Edges;
+use self::signals::Signals;
+use crate::clock::Clock;
+use crate::driver::meters::FunctionLabels;
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::config::Effective;
@@ -89,6 +97,14 @@ pub enum StartError {
     /// Certificates or keys of an endpoint cannot be used.
     #[error(transparent)]
     Tls(#[from] crate::invoker::TlsError),
+    /// The files of certificates and keys of an endpoint cannot be used.
+    #[error("{cause} (endpoint {name})")]
+    TlsFiles {
+        /// What it serves.
+        name: String,
+        /// Why.
+        cause: tls::TlsFileError,
+    },
     /// The process could not be prepared: metrics or signals.
     #[error("TG-0232: the process could not be prepared: {0}")]
     Process(String),
@@ -97,49 +113,116 @@ pub enum StartError {
     Driver(#[from] DriverFailure),
 }
 
-/// Runs a node until it is told to stop.
+/// Runs a node until it is told to stop. Told a second time, it ends the process at once: that loses nothing that anybody was
+/// told of, and the next start replays more.
 pub async fn run(config: Effective) -> Result<(), StartError> {
     telemetry::start_logging(&config.node.log);
-    let metrics = admin::metrics::install_recorder().map_err(|error| StartError::Process(error.to_string()))?;
-    let ports = Ports::bind(&config.node).await?;
-    let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
-    let readiness = Readiness::default();
-    let (handles, inboxes) = drivers(config.node.partitions.get());
-    let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
-    let edges = Edges::build(&config, &handles)?;
-    let router = Router::new(config.node.partitions, handles.clone(), Arc::clone(&budget), edges.awaited());
-    let door: Arc<dyn Door> = Arc::new(router);
-    let stopping = CancellationToken::new();
-    let listening = http::router(Arc::clone(&door), edges.http.clone(), stopping.clone())?;
-    let operators = CancellationToken::new();
-    let admin = admin::router(door, readiness.clone(), metrics.clone());
-    let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
-    tokio::spawn(admin::metrics::upkeep(metrics));
-    tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
-    tokio::spawn(edges.clone().expire());
+    let mut signals = Signals::listen().map_err(|error| StartError::Process(error.to_string()))?;
+    let mut serving = tokio::select! {
+        serving = Box::pin(Serving::start(&config)) => serving?,
+        () = signals.next() => return Ok(()),
+    };
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        failure = serving.failure() => Err(failure.into()),
+    };
+    tokio::select! {
+        stopped = Box::pin(serving.stop(config.node.shutdown_grace)) => ended.and(stopped),
+        () = signals.next() => {
+            tracing::warn!("told to stop again: the process ends now");
+            std::process::exit(EXIT_HURRIED)
+        }
+    }
+}
 
-    let (failed, mut failures) = unbounded_channel();
-    let node = take_over(&config, &lock, &edges, handles, inboxes, &budget, failed).await?;
-    readiness.set(true);
-    tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
-    let limits = edges.http.limits.clone();
-    let ingress = tokio::spawn(serve(ports.ingress, listening, limits, stopping.clone()));
+/// The exit code of a process that ended without stopping in order.
+const EXIT_HURRIED: i32 = 1;
 
-    let ended = until_stopped(&mut failures).await;
-    readiness.set(false);
-    tracing::info!("the node is stopping");
-    stopping.cancel();
-    // Its tasks have nothing to report: a panic in one was reported when it happened.
-    drop(ingress.await);
-    budget.close();
-    let stopped = node.stop(config.node.shutdown_grace).await;
-    edges.stop();
-    operators.cancel();
-    drop(admin.await);
-    ended?;
-    stopped?;
-    tracing::info!("the node has stopped; nothing is left in its log that is not in its store");
-    Ok(())
+/// A node that takes messages.
+struct Serving {
+    edges: Edges,
+    budget: Arc<Budget>,
+    node: Node,
+    failures: UnboundedReceiver<DriverFailure>,
+    readiness: Readiness,
+    stopping: CancellationToken,
+    ingress: JoinHandle<()>,
+    /// Ends what is for operators, which goes on to the last.
+    operators: CancellationToken,
+    admin: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    async fn start(config: &Effective) -> Result<Self, StartError> {
+        let recorder = admin::metrics::install_recorder();
+        let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
+        let ports = Ports::bind(&config.node).await?;
+        let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
+        let (readiness, clock) = (Readiness::default(), Clock::start());
+        let (handles, inboxes) = drivers(config.node.partitions);
+        let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
+        let edges = Edges::build(config, &handles)?;
+        let router = Router::new(
+            config.node.partitions,
+            handles.clone(),
+            Arc::clone(&budget),
+            clock.clone(),
+            edges.awaited(),
+        );
+        let door: Arc<dyn Door> = Arc::new(router);
+        let stopping = CancellationToken::new();
+        let listening = http::router(Arc::clone(&door), edges.http.clone(), stopping.clone())?;
+        let operators = CancellationToken::new();
+        let admin = admin::router(door, readiness.clone(), metrics.clone());
+        let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
+        tokio::spawn(admin::metrics::upkeep(metrics));
+        tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
+        tokio::spawn(edges.clone().expire(clock.clone()));
+
+        let (failed, failures) = unbounded_channel();
+        let drivers = Drivers { handles, inboxes, clock, budget: Arc::clone(&budget), failed };
+        let node = take_over(config, &lock, &edges, drivers).await?;
+        readiness.set(true);
+        tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
+        let limits = edges.http.limits.clone();
+        let ingress = tokio::spawn(serve(ports.ingress, listening, limits, stopping.clone()));
+        Ok(Self { edges, budget, node, failures, readiness, stopping, ingress, operators, admin })
+    }
+
+    /// Resolves when a partition cannot go on.
+    async fn failure(&mut self) -> DriverFailure {
+        match self.failures.recv().await {
+            Some(failure) => {
+                tracing::error!(%failure, "the node cannot go on");
+                failure
+            }
+            // The node holds the other end.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Functions that are under way have `grace` to answer, and as long again remains for what must be written.
+    async fn stop(self, grace: Duration) -> Result<(), StartError> {
+        let patience = Instant::now() + grace;
+        self.readiness.set(false);
+        tracing::info!("the node is stopping");
+        self.stopping.cancel();
+        // Its tasks have nothing to report: a panic in one was reported when it happened.
+        drop(self.ingress.await);
+        self.budget.close();
+        let stopped = self.node.stop(patience, grace).await;
+        self.edges.stop();
+        self.operators.cancel();
+        drop(self.admin.await);
+        match &*stopped?.unflushed {
+            [] => tracing::info!("the node has stopped; nothing is left in its log that is not in its store"),
+            left => tracing::warn!(
+                partitions = left.len(),
+                "the node has stopped before all of its state was in its store; the next start takes it from the log"
+            ),
+        }
+        Ok(())
+    }
 }
 
 struct Ports {
@@ -156,8 +239,21 @@ impl Ports {
     }
 }
 
-fn drivers(partitions: u16) -> (Vec<DriverHandle>, Vec<Inbox>) {
-    (0..partitions).map(|_| inbox()).unzip()
+/// The drivers of all partitions before they run, and what they share beside the edges.
+struct Drivers {
+    handles: Vec<DriverHandle>,
+    inboxes: BTreeMap<PartitionId, Inbox>,
+    clock: Clock,
+    budget: Arc<Budget>,
+    failed: UnboundedSender<DriverFailure>,
+}
+
+fn drivers(partitions: PartitionCount) -> (Vec<DriverHandle>, BTreeMap<PartitionId, Inbox>) {
+    let driver = |partition| {
+        let (handle, inbox) = inbox();
+        (handle, (PartitionId(partition), inbox))
+    };
+    (0..partitions.get()).map(driver).unzip()
 }
 
 /// What the store's cache leaves of the memory.
@@ -170,10 +266,7 @@ async fn take_over(
     config: &Effective,
     lock: &Arc<DirectoryLock>,
     edges: &Edges,
-    handles: Vec<DriverHandle>,
-    inboxes: Vec<Inbox>,
-    budget: &Arc<Budget>,
-    failed: mpsc::UnboundedSender<DriverFailure>,
+    drivers: Drivers,
 ) -> Result<Node, StartError> {
     let node = &config.node;
     let layout = Layout { partitions: node.partitions, hash_version: HASH_VERSION };
@@ -186,13 +279,16 @@ async fn take_over(
     let cache_bytes = usize::try_from(node.store.cache_bytes).unwrap_or(usize::MAX);
     let options = SlateOptions { cache_bytes, ..SlateOptions::default() };
     let store: Arc<dyn StateStore> = Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
-    let limits = node.limits();
+    let Drivers { handles, inboxes, clock, budget, failed } = drivers;
+    let limits = budget.share(node.limits());
     let flush = FlushPolicy {
         interval: node.store.flush_interval,
-        dirty_bytes: (limits.resident_bytes / 2).max(1 << 20),
+        dirty_bytes: budget.dirty_share(),
         backlog_bytes: node.node_log_backlog_bytes,
     };
+    tokio::spawn(telemetry::show_backlog(log.durable()));
     let shared = Arc::new(Shared {
+        clock,
         retention: LogRetention::new(Arc::clone(&log), node.partitions.get()),
         log,
         ownership,
@@ -201,8 +297,9 @@ async fn take_over(
         durable_input: edges.durable_input(),
         sinks: edges.sinks(),
         peers: handles,
-        budget: Arc::clone(budget),
+        budget,
         load_slots: Arc::new(Semaphore::new(LOADS)),
+        labels: FunctionLabels::default(),
         flush,
         failed,
     });
@@ -222,24 +319,6 @@ fn retire(history: &Arc<dyn History>) -> Arc<dyn Fn(Ulid) + Send + Sync> {
             }
         });
     })
-}
-
-/// Resolves when the process is told to stop, or when a partition cannot go on.
-async fn until_stopped(failures: &mut mpsc::UnboundedReceiver<DriverFailure>) -> Result<(), StartError> {
-    let process = |error: std::io::Error| StartError::Process(error.to_string());
-    let mut terminate = signal(SignalKind::terminate()).map_err(process)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(process)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        failure = failures.recv() => match failure {
-            Some(failure) => {
-                tracing::error!(%failure, "the node cannot go on");
-                Err(failure.into())
-            }
-            None => Ok(()),
-        },
-    }
 }
 
 /// How often egresses look for records that are too old.

@@ -3,16 +3,21 @@
 //! It begins with the wall clock, goes on with the monotonic one, and is drawn towards the wall clock by at most half a
 //! percent, so that a jump of the wall clock neither fires all timers at once nor stops them.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_core::id::Timestamp;
+use tokio::time::Instant;
 
 /// The clock is slewed by at most one part in this many.
 const SLEW: u64 = 200;
 
-/// A clock of one task; clocks of several tasks agree to within their slew.
+/// The clock of a node; clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Mutex<Reading>>);
+
 #[derive(Debug)]
-pub struct Clock {
+struct Reading {
     last: Instant,
     /// Microseconds since the Unix epoch.
     time_us: u64,
@@ -22,16 +27,30 @@ impl Clock {
     /// A clock that begins with the wall clock's time.
     #[must_use]
     pub fn start() -> Self {
-        Self { last: Instant::now(), time_us: wall_us() }
+        Self(Arc::new(Mutex::new(Reading { last: Instant::now(), time_us: wall_us() })))
     }
 
     /// The time now.
-    pub fn now(&mut self) -> Timestamp {
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.read().1 / 1000)
+    }
+
+    /// When a time will have come, as far as can be told now: at most a slew too early.
+    #[must_use]
+    pub fn instant_of(&self, time: Timestamp) -> Instant {
+        let (now, time_us) = self.read();
+        now + Duration::from_micros(time.0.saturating_mul(1000).saturating_sub(time_us))
+    }
+
+    fn read(&self) -> (Instant, u64) {
+        // What a panicking task leaves behind is a whole reading.
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let elapsed = u64::try_from((now - self.last).as_micros()).unwrap_or(0);
-        self.last = now;
-        self.time_us = slewed(self.time_us, elapsed, wall_us());
-        Timestamp(self.time_us / 1000)
+        let elapsed = u64::try_from((now - reading.last).as_micros()).unwrap_or(0);
+        reading.last = now;
+        reading.time_us = slewed(reading.time_us, elapsed, wall_us());
+        (now, reading.time_us)
     }
 }
 
@@ -48,7 +67,8 @@ fn slewed(time: u64, elapsed: u64, wall: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::slewed;
+    use super::{Clock, slewed};
+    use std::time::Duration;
 
     const SECOND: u64 = 1_000_000;
 
@@ -66,5 +86,22 @@ mod tests {
     fn it_never_goes_back() {
         assert_eq!(slewed(10 * SECOND, SECOND, 0), 11 * SECOND - SECOND / 200);
         assert_eq!(slewed(10 * SECOND, 0, 0), 10 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_goes_with_the_timers_of_the_process() {
+        let clock = Clock::start();
+        let before = clock.now();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let passed = clock.now().0 - before.0;
+        assert!((99_500..100_500).contains(&passed), "{passed} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sleeps_until_a_time_wakes_up_at_it_or_a_slew_before() {
+        let clock = Clock::start();
+        let time = clock.now().plus_ms(10_000);
+        tokio::time::sleep_until(clock.instant_of(time)).await;
+        assert!(time.0 - clock.now().0.min(time.0) <= 50, "{} ms early", time.0 - clock.now().0);
     }
 }

@@ -1,13 +1,13 @@
 //! Which partitions this process owns: claims them, restores them from store and log, lets them run, hands them over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::codec::record::decode_step;
 use tidegate_core::codec::row::head_range;
-use tidegate_core::id::PartitionId;
+use tidegate_core::id::{Lsn, PartitionId};
 use tidegate_core::limits::Limits;
 use tidegate_core::partition::effect::Effects;
 use tidegate_core::partition::planted::Planted;
@@ -15,14 +15,15 @@ use tidegate_core::partition::restore::{RestoreError, Restoring};
 use tidegate_core::partition::{Partition, Setting};
 use tidegate_core::policy::Application;
 use tidegate_core::route::PartitionCount;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 use ulid::Ulid;
 
 use crate::clock::Clock;
 use crate::driver::loader::{RowError, load_all};
-use crate::driver::{Command, Driver, DriverHandle, Inbox, Shared};
+use crate::driver::run::{Driver, Ended};
+use crate::driver::{Command, Inbox, Shared};
 use crate::log::{History, HistoryError, LogFailure, Sealed};
 use crate::ownership::{Claim, OwnershipError};
 use crate::store::{PartitionStore, StateStore, StoreError};
@@ -60,9 +61,22 @@ pub enum NodeError {
         /// Why.
         cause: RestoreError,
     },
+    /// What is claimed is not what was to be claimed: messages to the other partitions would wait for ever.
+    #[error("TG-0295: the claimed partitions are not those that the node was to own")]
+    Claims,
     /// The log failed while the node was stopping.
     #[error(transparent)]
     Log(#[from] LogFailure),
+    /// The log did not become durable in time while the node was stopping. What is not durable was acknowledged to nobody.
+    #[error("TG-0296: the log could not be made durable in time while the node was stopping")]
+    LogNotClosed,
+}
+
+/// How a node stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// The partitions whose last records are in the log only: the next start replays them.
+    pub unflushed: Vec<PartitionId>,
 }
 
 /// What partitions are restored with.
@@ -81,80 +95,115 @@ pub struct Plan {
 
 /// The partitions of this process, running.
 pub struct Node {
-    drivers: JoinSet<()>,
-    handles: Vec<DriverHandle>,
-    stores: Vec<Arc<dyn PartitionStore>>,
+    drivers: JoinSet<(PartitionId, Ended)>,
+    stores: BTreeMap<PartitionId, Arc<dyn PartitionStore>>,
     store: Arc<dyn StateStore>,
     shared: Arc<Shared>,
 }
 
 impl Node {
-    /// Restores the claimed partitions and lets them run. Each one serves as soon as it is restored itself.
+    /// Restores the claimed partitions, and lets them run once all of them are restored: a node that cannot have one of them
+    /// writes nothing.
     pub async fn start(
         plan: &Arc<Plan>,
         claims: Vec<Claim>,
         shared: &Arc<Shared>,
-        inboxes: Vec<Inbox>,
+        inboxes: BTreeMap<PartitionId, Inbox>,
     ) -> Result<Self, NodeError> {
-        let sealed = open_logs(plan, &claims).await?;
+        if !claims.iter().map(|claim| claim.partition).eq(inboxes.keys().copied()) {
+            return Err(NodeError::Claims);
+        }
+        let restored = restore_all(plan, claims, &shared.clock).await?;
         let mut node = Self {
             drivers: JoinSet::new(),
-            handles: shared.peers.clone(),
-            stores: Vec::new(),
+            stores: BTreeMap::new(),
             store: Arc::clone(&plan.store),
             shared: Arc::clone(shared),
         };
-        let mut restoring = JoinSet::new();
-        for (claim, inbox) in claims.into_iter().zip(inboxes) {
-            let (plan, sealed) = (Arc::clone(plan), Arc::clone(&sealed));
-            restoring.spawn(async move { (inbox, restore(&plan, claim, &sealed).await) });
-        }
-        let mut restored = Vec::new();
-        while let Some(joined) = restoring.join_next().await {
-            let (inbox, partition) = joined.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
-            restored.push((inbox, partition?));
-        }
-        for (inbox, restored) in restored {
-            node.run(inbox, restored).await?;
+        for ((id, inbox), restored) in inboxes.into_iter().zip(restored) {
+            node.run(id, inbox, restored).await?;
         }
         Ok(node)
     }
 
-    async fn run(&mut self, inbox: Inbox, restored: Restored) -> Result<(), NodeError> {
+    async fn run(&mut self, id: PartitionId, inbox: Inbox, restored: Restored) -> Result<(), NodeError> {
         let Restored { partition, adoption, store } = restored;
-        let id = partition.id();
-        let first = tidegate_core::id::Lsn(partition.lsn().0 + 1 - adoption.records.len() as u64);
+        let first = Lsn(partition.lsn().0 + 1 - adoption.records.len() as u64);
         self.shared.ownership.adopted(id, first).await?;
-        self.stores.push(Arc::clone(&store));
-        let me = self.handles[usize::from(id.0)].clone();
-        let driver = Driver::new(partition, adoption, Arc::clone(&self.shared), store, (me, inbox));
-        self.drivers.spawn(driver.run());
+        self.stores.insert(id, Arc::clone(&store));
+        let driver = Driver::new(partition, adoption, Arc::clone(&self.shared), store, inbox);
+        self.drivers.spawn(async move { (id, driver.run().await) });
         Ok(())
     }
 
-    /// Lets functions that are under way answer for a while, then makes everything durable, flushes it, and closes log
-    /// and databases.
-    pub async fn stop(mut self, grace: Duration) -> Result<(), NodeError> {
-        let patience = Instant::now() + grace;
-        let finished: Vec<_> = self.handles.iter().map(|driver| finish(driver, patience)).collect();
-        for finished in finished {
-            // A driver that failed has said so already, and has nothing to flush.
-            drop(timeout_at(patience + grace, finished).await);
+    /// Lets functions that are under way answer until `patience`, then makes everything durable, flushes it, and closes log
+    /// and databases, for which there is `grace`. A store that is not available does not keep the node from stopping, since
+    /// the log has everything.
+    pub async fn stop(mut self, patience: Instant, grace: Duration) -> Result<Stopped, NodeError> {
+        for driver in &self.shared.peers {
+            // One that failed is not told: it has said so already, and is joined below.
+            driver.tell(Command::Finish { patience });
+        }
+        let deadline = patience.max(Instant::now()) + grace;
+        let mut unflushed: BTreeSet<PartitionId> = self.stores.keys().copied().collect();
+        while let Ok(Some(joined)) = timeout_at(deadline, self.drivers.join_next()).await {
+            if let Ok((id, Ended::Flushed)) = joined {
+                unflushed.remove(&id);
+            }
         }
         self.drivers.shutdown().await;
-        self.shared.log.close().await?;
-        for store in &self.stores {
-            store.close().await?;
+        // The drivers may have used up the time, and the log needs some in any case.
+        let closing = deadline.max(Instant::now() + CLOSING);
+        timeout_at(closing, self.shared.log.close()).await.map_err(|_| NodeError::LogNotClosed)??;
+        if timeout_at(closing, self.close_stores()).await.is_err() {
+            tracing::warn!("the state store could not be closed in time, which loses nothing");
         }
-        self.store.close().await?;
-        Ok(())
+        Ok(Stopped { unflushed: unflushed.into_iter().collect() })
+    }
+
+    async fn close_stores(&self) {
+        for (partition, store) in &self.stores {
+            if let Err(error) = store.close().await {
+                tracing::warn!(%partition, %error, "a database could not be closed, which loses nothing");
+            }
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the state store could not be closed, which loses nothing");
+        }
     }
 }
 
-fn finish(driver: &DriverHandle, patience: Instant) -> oneshot::Receiver<()> {
-    let (finished, done) = oneshot::channel();
-    driver.tell(Command::Finish { patience, finished });
-    done
+/// The least time that log and databases have for closing.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Restores all claimed partitions at once, in the order of the claims. All faults are reported, one is returned.
+async fn restore_all(
+    plan: &Arc<Plan>,
+    claims: Vec<Claim>,
+    clock: &Clock,
+) -> Result<Vec<Restored>, NodeError> {
+    let sealed = open_logs(plan, &claims).await?;
+    let restoring = claims.into_iter().map(|claim| {
+        let (plan, sealed, clock) = (Arc::clone(plan), Arc::clone(&sealed), clock.clone());
+        let id = claim.partition;
+        let restoring = tokio::spawn(async move { restore(&plan, claim, &sealed, clock).await });
+        (id, AbortOnDropHandle::new(restoring))
+    });
+    let (mut restored, mut failed) = (Vec::new(), Vec::new());
+    for (id, restoring) in restoring.collect::<Vec<_>>() {
+        match restoring.await {
+            Ok(Ok(partition)) => restored.push(partition),
+            Ok(Err(error)) => failed.push((id, error)),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+    for (partition, error) in failed.iter().skip(1) {
+        tracing::error!(%partition, %error, "a further partition could not be restored");
+    }
+    match failed.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(restored),
+    }
 }
 
 type SealedLogs = Arc<BTreeMap<Ulid, Box<dyn Sealed>>>;
@@ -182,7 +231,12 @@ struct Restored {
     store: Arc<dyn PartitionStore>,
 }
 
-async fn restore(plan: &Plan, claim: Claim, sealed: &SealedLogs) -> Result<Restored, NodeError> {
+async fn restore(
+    plan: &Plan,
+    claim: Claim,
+    sealed: &SealedLogs,
+    clock: Clock,
+) -> Result<Restored, NodeError> {
     let id = claim.partition;
     let store: Arc<dyn PartitionStore> = plan.store.open(id).await?.into();
     let (from, until) = head_range();
@@ -203,7 +257,7 @@ async fn restore(plan: &Plan, claim: Claim, sealed: &SealedLogs) -> Result<Resto
             }
         }
         let mut adoption = Effects::default();
-        let adopted = restoring.adopt(Clock::start().now(), claim.epoch, &mut adoption);
+        let adopted = restoring.adopt(clock.now(), claim.epoch, &mut adoption);
         let partition = adopted.map_err(|cause| NodeError::Restore { partition: id, cause })?;
         Ok((partition, adoption))
     })
@@ -243,7 +297,7 @@ async fn blocking<T: Send + 'static>(
 /// Deletes the logs that no chain names: what a crash left over.
 pub async fn remove_leftovers(
     history: &Arc<dyn History>,
-    named: std::collections::BTreeSet<Ulid>,
+    named: BTreeSet<Ulid>,
 ) -> Result<(), NodeError> {
     let history = Arc::clone(history);
     blocking(move || {

@@ -12,7 +12,7 @@ use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::row::{Row, RowKey};
 use tidegate_core::route::PartitionCount;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -21,11 +21,17 @@ use crate::driver::{Command, DriverHandle};
 use crate::egress::Awaited;
 use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
 
+/// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
+const READS: usize = 64;
+
 /// Knows the driver of each partition of this node.
 pub struct Router {
     partitions: PartitionCount,
     drivers: Vec<DriverHandle>,
     budget: Arc<Budget>,
+    clock: Clock,
+    /// Bounds how many answers with rows are held in memory at once.
+    reads: Arc<Semaphore>,
     /// Egresses whose records wait for readers.
     awaited: HashMap<EgressId, Arc<dyn Awaited>>,
 }
@@ -37,9 +43,10 @@ impl Router {
         partitions: PartitionCount,
         drivers: Vec<DriverHandle>,
         budget: Arc<Budget>,
+        clock: Clock,
         awaited: HashMap<EgressId, Arc<dyn Awaited>>,
     ) -> Self {
-        Self { partitions, drivers, budget, awaited }
+        Self { partitions, drivers, budget, clock, reads: Arc::new(Semaphore::new(READS)), awaited }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -60,8 +67,10 @@ impl Router {
     }
 
     async fn show(&self, partition: PartitionId, read: ReadRequest) -> Result<Vec<(RowKey, Row)>, DoorError> {
+        let driver = self.driver(partition)?;
+        let slot = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| DoorError::Closed)?;
         let (show, rows) = oneshot::channel();
-        if !self.driver(partition)?.tell(Command::Show { read, show }) {
+        if !driver.tell(Command::Show { read, show, slot }) {
             return Err(DoorError::Closed);
         }
         rows.await.map_err(|_| DoorError::Closed)
@@ -86,7 +95,7 @@ impl Door for Router {
     async fn values(&self, address: Address) -> Result<Vec<(String, TypedValue)>, DoorError> {
         let partition = self.partitions.partition_of(&address);
         let rows = self.show(partition, ReadRequest::Values(address)).await?;
-        Ok(present(rows, Clock::start().now()))
+        Ok(present(rows, self.clock.now()))
     }
 
     async fn read_egress(

@@ -4,11 +4,14 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tidegate_core::partition::Memory;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::node::{Color, LogFormat, LogSettings};
 use crate::driver::budget::Budget;
+use crate::log::Durable;
 
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,19 @@ pub async fn show_gauges(budget: Arc<Budget>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        metrics::gauge!("tidegate_memory_used_bytes").set(budget.used_bytes() as f64);
+        let Memory { resident, dirty, doors } = budget.used();
+        for (kind, bytes) in [("resident", resident), ("dirty", dirty), ("doors", doors)] {
+            metrics::gauge!("tidegate_memory_bytes", "kind" => kind).set(bytes as f64);
+        }
         metrics::gauge!("tidegate_doors_closed").set(f64::from(u8::from(budget.is_exceeded())));
+    }
+}
+
+/// Shows how much of the log is kept, until it ends.
+pub async fn show_backlog(mut durable: watch::Receiver<Durable>) {
+    let backlog = metrics::gauge!("tidegate_log_backlog_bytes");
+    while durable.changed().await.is_ok() {
+        backlog.set(durable.borrow_and_update().backlog_bytes as f64);
+        sleep(GAUGE_INTERVAL).await;
     }
 }

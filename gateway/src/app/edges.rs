@@ -1,6 +1,6 @@
 //! The edges of a node as its module declares them: sinks, endpoints, and what the HTTP listener serves.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::partition::event::Event;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{EXPIRY_INTERVAL, StartError};
+use super::{EXPIRY_INTERVAL, StartError, tls};
 use crate::clock::Clock;
 use crate::config::Effective;
 use crate::config::module::{self, Egress, EgressKind, Endpoint, HttpIngress, Ingress, IngressKind, KeySource};
@@ -29,7 +29,14 @@ pub(super) struct Edges {
     invoker: Arc<Invoker>,
     http_sinks: HashMap<EgressId, Arc<HttpSink>>,
     file_sinks: Arc<Mutex<HashMap<EgressId, Arc<FileSink>>>>,
-    durable_input: Arc<BTreeSet<module::FunctionPattern>>,
+    speculation: Arc<Speculation>,
+}
+
+/// Which functions may run on input that is not durable yet; a name of its own goes before its namespace.
+#[derive(Default)]
+struct Speculation {
+    functions: HashMap<FunctionType, bool>,
+    namespaces: HashMap<Arc<str>, bool>,
 }
 
 impl Edges {
@@ -39,7 +46,7 @@ impl Edges {
             invoker: invoker(&config.module.endpoints, drivers)?,
             http_sinks: HashMap::new(),
             file_sinks: Arc::default(),
-            durable_input: Arc::new(durable_input(&config.module.endpoints)),
+            speculation: Arc::new(Speculation::of(&config.module.endpoints)),
         };
         for egress in &config.module.egresses {
             edges.open(egress, acknowledge(drivers))?;
@@ -85,17 +92,12 @@ impl Edges {
 
     /// Whether a function may run only on durable input.
     pub(super) fn durable_input(&self) -> Arc<dyn Fn(&FunctionType) -> bool + Send + Sync> {
-        let patterns = Arc::clone(&self.durable_input);
-        Arc::new(move |function| {
-            !patterns.is_empty()
-                && (patterns.contains(&module::FunctionPattern::One(function.clone()))
-                    || patterns.contains(&module::FunctionPattern::Namespace(function.namespace().into())))
-        })
+        let speculation = Arc::clone(&self.speculation);
+        Arc::new(move |function| !speculation.allows(function))
     }
 
     /// Gives up records of egresses that are too old. Never returns.
-    pub(super) async fn expire(self) {
-        let mut clock = Clock::start();
+    pub(super) async fn expire(self, clock: Clock) {
         let mut ticks = interval(EXPIRY_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -140,8 +142,10 @@ fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {
     let name = functions.to_string();
     let url = UrlTemplate::parse(declared.url.as_str())
         .map_err(|cause| StartError::Endpoint { name: name.clone(), cause })?;
+    let files = tls::read(&declared.transport.tls);
     let mut config = EndpointConfig::new(&name, vec![functions], url);
     let transport = &declared.transport;
+    config.tls = files.map_err(|cause| StartError::TlsFiles { name, cause })?;
     config.call_timeout = transport.call_timeout;
     config.connect_timeout = transport.connect_timeout;
     config.concurrency = NonZeroUsize::new(declared.treatment.concurrency).unwrap_or(config.concurrency);
@@ -154,14 +158,34 @@ fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {
     Ok(config)
 }
 
-fn durable_input(endpoints: &[Endpoint]) -> BTreeSet<module::FunctionPattern> {
-    let gated = endpoints.iter().filter(|endpoint| !endpoint.treatment.speculative);
-    gated.map(|endpoint| endpoint.functions.clone()).collect()
+impl Speculation {
+    fn of(endpoints: &[Endpoint]) -> Self {
+        let mut speculation = Self::default();
+        for endpoint in endpoints {
+            let allowed = endpoint.treatment.speculative;
+            match endpoint.functions.clone() {
+                module::FunctionPattern::One(function) => {
+                    speculation.functions.insert(function, allowed);
+                }
+                module::FunctionPattern::Namespace(namespace) => {
+                    speculation.namespaces.insert(namespace, allowed);
+                }
+            }
+        }
+        speculation
+    }
+
+    fn allows(&self, function: &FunctionType) -> bool {
+        let allowed = self.functions.get(function);
+        *allowed.or_else(|| self.namespaces.get(function.namespace())).unwrap_or(&true)
+    }
 }
 
 fn http_config(config: &Effective) -> HttpConfig {
     let settings = &config.node.ingress;
     let limits = HttpLimits {
+        connections: usize::try_from(settings.connections).unwrap_or(usize::MAX),
+        drain: config.node.shutdown_grace.min(HttpLimits::default().drain),
         message_bytes: usize::try_from(settings.body_bytes).unwrap_or(usize::MAX),
         call_timeout: settings.call_timeout,
         wait_max: settings.call_timeout_longest,
@@ -173,7 +197,7 @@ fn http_config(config: &Effective) -> HttpConfig {
     let readable = config.module.egresses.iter().filter(|egress| matches!(egress.kind, EgressKind::Http(_)));
     HttpConfig {
         limits,
-        token: None,
+        token: config.ingress_token.as_ref().map(|token| token.expose().to_owned()),
         ingresses: ingresses.collect(),
         egresses: readable.map(|egress| egress.id.clone()).collect(),
     }

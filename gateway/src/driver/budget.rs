@@ -1,16 +1,17 @@
 //! The node's memory budget in bytes. Upholds LIM-1: at the bound the doors close and wait.
 //!
-//! Every message that comes in from outside holds its bytes of a fair semaphore until its partition has handled it. While the
-//! partitions use more than the budget, what was handled is not given back, so the semaphore runs dry and the doors stand
-//! closed, in the order in which they were knocked at.
+//! Every message that comes in from outside holds its bytes of a fair semaphore until its partition has handled it. While
+//! the partitions use more than the budget, what was handled is not given back, so the semaphore runs dry and the doors
+//! stand closed, in the order in which they were knocked at. They open again because the pressure is told to every
+//! partition, also to those that nothing happens to: each flushes what it may.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidegate_core::id::PartitionId;
-use tidegate_core::limits::MESSAGE_BYTES_MAX;
+use tidegate_core::limits::{Limits, MESSAGE_BYTES_MAX};
 use tidegate_core::partition::Memory;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The part of the budget that messages on their way to a partition may take, as a divisor.
 const INPUT_SHARE: usize = 8;
@@ -20,7 +21,16 @@ const INPUT_SHARE: usize = 8;
 pub struct Budget {
     limit: usize,
     input: Arc<Semaphore>,
-    used: Vec<AtomicUsize>,
+    used: Vec<Used>,
+    exceeded: watch::Sender<bool>,
+}
+
+/// What a partition uses, as in [`Memory`].
+#[derive(Debug, Default)]
+struct Used {
+    resident: AtomicUsize,
+    dirty: AtomicUsize,
+    doors: AtomicUsize,
 }
 
 /// The room that a message on its way to a partition takes.
@@ -31,8 +41,34 @@ impl Budget {
     #[must_use]
     pub fn new(limit: usize, partitions: u16) -> Arc<Self> {
         let input = (limit / INPUT_SHARE).max(2 * MESSAGE_BYTES_MAX).min(Semaphore::MAX_PERMITS);
-        let used = (0..partitions).map(|_| AtomicUsize::new(0)).collect();
-        Arc::new(Self { limit, input: Arc::new(Semaphore::new(input)), used })
+        Arc::new(Self {
+            limit,
+            input: Arc::new(Semaphore::new(input)),
+            used: (0..partitions).map(|_| Used::default()).collect(),
+            exceeded: watch::Sender::new(false),
+        })
+    }
+
+    /// Bounds for each partition under which the doors cannot stay closed: what is resident when everything that can be
+    /// flushed is flushed takes half of the budget at most.
+    #[must_use]
+    pub fn share(&self, limits: Limits) -> Limits {
+        let share = self.limit / self.used.len().max(1) / 2;
+        // Queues and timers are not evicted like the rest; there is a queue for each other partition and each egress.
+        let queue_bytes = limits.queue_bytes.min(share / (4 * (self.used.len() + 4)));
+        Limits {
+            resident_bytes: limits.resident_bytes.min(share),
+            mailbox_bytes: limits.mailbox_bytes.min(share / 8),
+            queue_bytes: queue_bytes.max(QUEUE_BYTES_MIN),
+            timer_bytes: limits.timer_bytes.min(share / 4),
+            ..limits
+        }
+    }
+
+    /// The bytes of rows at which a partition flushes before its time.
+    #[must_use]
+    pub fn dirty_share(&self) -> usize {
+        self.limit / self.used.len().max(1) / 4
     }
 
     /// Waits for room for a message, after everybody who asked before. Nothing if the doors are closed for good.
@@ -48,19 +84,81 @@ impl Budget {
 
     /// Takes note of what a partition uses.
     pub(super) fn note(&self, partition: PartitionId, memory: Memory) {
-        let bytes = memory.resident + memory.dirty + memory.doors;
-        self.used[usize::from(partition.0)].store(bytes, Ordering::Relaxed);
+        let used = &self.used[usize::from(partition.0)];
+        used.resident.store(memory.resident, Ordering::Relaxed);
+        used.dirty.store(memory.dirty, Ordering::Relaxed);
+        used.doors.store(memory.doors, Ordering::Relaxed);
+        // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
+        self.exceeded.send_if_modified(|exceeded| {
+            let now = self.used_bytes() > self.limit;
+            std::mem::replace(exceeded, now) != now
+        });
+    }
+
+    /// Whether the partitions use more than they may, as it changes.
+    pub(super) fn pressure(&self) -> watch::Receiver<bool> {
+        self.exceeded.subscribe()
     }
 
     /// Whether the partitions use more than they may.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
-        self.used_bytes() > self.limit
+        *self.exceeded.borrow()
     }
 
     /// What the partitions use.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
-        self.used.iter().map(|used| used.load(Ordering::Relaxed)).sum()
+        let memory = self.used();
+        memory.resident + memory.dirty + memory.doors
+    }
+
+    /// What the partitions use, by kind.
+    #[must_use]
+    pub fn used(&self) -> Memory {
+        let sum = |kind: fn(&Used) -> &AtomicUsize| {
+            self.used.iter().map(|used| kind(used).load(Ordering::Relaxed)).sum()
+        };
+        Memory {
+            resident: sum(|used| &used.resident),
+            dirty: sum(|used| &used.dirty),
+            doors: sum(|used| &used.doors),
+        }
+    }
+}
+
+/// A queue that is smaller would hand out messages one by one.
+const QUEUE_BYTES_MIN: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_shares_of_all_partitions_leave_half_of_the_budget_for_what_can_be_flushed() {
+        for (limit, partitions) in [(32 << 20, 8), (192 << 20, 8), (1 << 30, 64)] {
+            let budget = Budget::new(limit, partitions);
+            let limits = budget.share(Limits::default());
+            let count = usize::from(partitions);
+            assert!(limits.resident_bytes * count <= limit / 2);
+            assert!(limits.queue_bytes * (count + 4) + limits.timer_bytes <= limits.resident_bytes);
+            assert!(budget.dirty_share() * count <= limit / 4);
+        }
+    }
+
+    #[test]
+    fn pressure_is_told_when_it_begins_and_when_it_ends() {
+        let budget = Budget::new(100, 2);
+        let mut pressure = budget.pressure();
+        let dirty = |dirty| Memory { dirty, ..Memory::default() };
+        budget.note(PartitionId(0), dirty(60));
+        assert!(!pressure.has_changed().unwrap());
+        budget.note(PartitionId(1), dirty(60));
+        assert!(*pressure.borrow_and_update());
+        budget.note(PartitionId(0), dirty(0));
+        assert!(!*pressure.borrow_and_update());
+        assert_eq!(budget.used_bytes(), 60);
     }
 }

@@ -1,15 +1,15 @@
 //! Reads rows for a partition, and writes them behind.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_core::codec::DecodeError;
 use tidegate_core::codec::row::{decode_key, decode_row, encode_key, encode_range, encode_row};
-use tidegate_core::id::Lsn;
+use tidegate_core::id::{LoadId, Lsn};
 use tidegate_core::partition::FlushBatch;
 use tidegate_core::partition::effect::LoadRequest;
 use tidegate_core::partition::row::{Row, RowKey};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
 use crate::store::{PartitionStore, StoreError};
@@ -37,6 +37,16 @@ impl RowError {
             Self::Damaged(_) => "TG-0290",
         }
     }
+}
+
+/// What a load found, with the slot that it took.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) load: LoadId,
+    pub(super) rows: Vec<(RowKey, Row)>,
+    /// Whether the range holds more.
+    pub(super) more: bool,
+    pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
 /// Rows with a flag that says whether the range holds more.
@@ -122,6 +132,3 @@ where
         }
     }
 }
-
-/// Keeps the number of loads that are under way at once within bounds.
-pub type LoadSlots = Arc<tokio::sync::Semaphore>;

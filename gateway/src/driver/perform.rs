@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use tidegate_core::codec::record::encode_step;
-use tidegate_core::id::{Lsn, PartitionId};
+use tidegate_core::id::{LoadId, Lsn, PartitionId};
 use tidegate_core::message::Origin;
 use tidegate_core::partition::effect::{Effect, LoadRequest, Report};
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::Group;
 
-use super::loader::load;
-use super::Driver;
+use super::loader::{Loaded, load};
+use super::run::Driver;
 use crate::log::Step;
+
+/// The buffer of a step is given back beyond this, so that one large step does not hold memory for ever.
+const BUFFER_BYTES_MAX: usize = 1 << 20;
 
 impl Driver {
     /// Appends the step's records, then performs its effects or has them wait at the gate.
@@ -38,11 +41,13 @@ impl Driver {
         }
         let last = self.partition.lsn();
         let first = Lsn(last.0 + 1 - records.len() as u64);
-        self.buffer.clear();
         encode_step(records, &mut self.buffer);
+        self.meters.count(records, &self.shared.labels);
         records.clear();
         self.backlog.append(last);
         let records = self.buffer.as_slice().to_vec().into();
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_MAX);
         let step = Step { partition: self.partition.id(), first, last, records };
         let ticket = self.shared.log.append(step);
         self.gate.appended(last, ticket);
@@ -98,7 +103,7 @@ impl Driver {
 
     fn invoke(&mut self, group: Group) {
         // A stopping node leaves its groups to the next life.
-        if self.finish.is_none() {
+        if self.patience.is_none() {
             self.invoked += 1;
             self.shared.invoker.submit(self.partition.id(), group);
         }
@@ -110,16 +115,13 @@ impl Driver {
         }
     }
 
-    fn start_load(&self, name: tidegate_core::id::LoadId, request: LoadRequest) {
-        let (store, me) = (Arc::clone(&self.store), self.me.clone());
-        let (slots, failed) = (Arc::clone(&self.shared.load_slots), self.shared.failed.clone());
-        let partition = self.partition.id();
-        tokio::spawn(async move {
-            let _slot = slots.acquire_owned().await;
-            match load(&*store, &request).await {
-                Ok((rows, more)) => me.happened(Event::RowsLoaded { load: name, rows, more }),
-                Err(error) => drop(failed.send(super::DriverFailure::Rows(partition, error))),
-            }
+    fn start_load(&mut self, name: LoadId, request: LoadRequest) {
+        let (store, slots) = (Arc::clone(&self.store), Arc::clone(&self.shared.load_slots));
+        self.loads.spawn(async move {
+            // Nobody closes the slots; a load without one would still be a load.
+            let slot = slots.acquire_owned().await.ok();
+            let (rows, more) = load(&*store, &request).await?;
+            Ok(Loaded { load: name, rows, more, slot })
         });
     }
 

@@ -80,6 +80,11 @@ impl Backlog {
         self.frame = frame;
     }
 
+    /// Whether the store holds every record.
+    pub(super) fn is_empty(&self) -> bool {
+        self.appended == self.flushed
+    }
+
     /// The store holds every record up to `applied`.
     pub(super) fn flush(&mut self, applied: Lsn) {
         self.flushed = applied;

@@ -6,7 +6,7 @@ use tidegate_core::id::Ticket;
 use tidegate_core::message::{RequestId, TypedValue};
 use tidegate_core::partition::effect::ClientAnswer;
 use tidegate_core::partition::row::{Row, RowKey};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::ingress::{DoorError, Outcome};
 
@@ -20,7 +20,7 @@ pub(super) struct Waiters {
     last: Ticket,
     clients: HashMap<Ticket, (Answer, bool)>,
     replies: HashMap<RequestId, Vec<Answer>>,
-    shows: HashMap<Ticket, Show>,
+    shows: HashMap<Ticket, (Show, OwnedSemaphorePermit)>,
     /// How many requests were awaited when those that nobody awaits any more were last thrown out.
     swept: usize,
 }
@@ -34,9 +34,9 @@ impl Waiters {
     }
 
     /// Somebody wants to see rows.
-    pub(super) fn show(&mut self, show: Show) -> Ticket {
+    pub(super) fn show(&mut self, show: Show, slot: OwnedSemaphorePermit) -> Ticket {
         let ticket = self.ticket();
-        self.shows.insert(ticket, show);
+        self.shows.insert(ticket, (show, slot));
         ticket
     }
 
@@ -80,8 +80,13 @@ impl Waiters {
 
     /// Rows can be shown.
     pub(super) fn rows(&mut self, ticket: Ticket, rows: Vec<(RowKey, Row)>) {
-        if let Some(show) = self.shows.remove(&ticket) {
+        if let Some((show, _slot)) = self.shows.remove(&ticket) {
             drop(show.send(rows));
         }
+    }
+
+    /// How many requests are awaited, by clients that are still there or were not long ago.
+    pub(super) fn calls(&self) -> usize {
+        self.replies.len()
     }
 }

@@ -5,93 +5,104 @@ use std::time::Duration;
 
 use tidegate_core::id::{Lsn, PartitionId};
 use tidegate_core::partition::FlushBatch;
-use tokio::time::Instant;
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::Shared;
 use super::loader::{self, RowError};
-use super::{Command, DriverHandle, Shared};
 use crate::store::PartitionStore;
 
-/// Flushes of large partitions follow each other no faster than this.
+/// Flushes of a partition that are not due yet follow each other no faster than this.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// When the next flush is due, and whether one is under way.
+/// When the next flush is due, and the one that is under way.
 #[derive(Debug)]
 pub(super) struct WriteBehind {
     interval: Duration,
     due: Instant,
-    /// Not before, however much waits.
+    /// Not before, however much presses.
     earliest: Instant,
-    under_way: bool,
-    /// The last attempt found nothing to write.
-    clean: bool,
+    pressing: bool,
+    under_way: Option<AbortOnDropHandle<Result<Lsn, RowError>>>,
+}
+
+/// What there is to do about write-behind.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// A flush may be begun.
+    Begin,
+    /// The store holds every record up to here, or cannot be used any more.
+    Ended(Result<Lsn, RowError>),
 }
 
 impl WriteBehind {
     /// The partitions of a node take their turns over the interval, so that they do not all flush at once.
     pub(super) fn new(interval: Duration, partition: PartitionId, partitions: usize) -> Self {
         let share = f64::from(partition.0 + 1) / partitions.max(1) as f64;
-        let due = Instant::now() + interval.mul_f64(share.min(1.0));
-        Self { interval, due, earliest: Instant::now(), under_way: false, clean: false }
-    }
-
-    /// When the driver should look again.
-    pub(super) fn due(&self) -> Option<Instant> {
-        (!self.under_way).then_some(self.due)
-    }
-
-    pub(super) fn may_begin(&self, finishing: bool, large: bool) -> bool {
         let now = Instant::now();
-        let wanted = finishing || now >= self.due || (large && now >= self.earliest);
-        wanted && !self.under_way && !(finishing && self.clean)
+        let due = now + interval.mul_f64(share.min(1.0));
+        Self { interval, due, earliest: now, pressing: false, under_way: None }
     }
 
-    pub(super) fn begin(&mut self) {
-        self.under_way = true;
-        self.clean = false;
-    }
-
-    /// The store has committed what was begun.
-    pub(super) fn done(&mut self) {
-        self.under_way = false;
+    /// Resolves when there is something to do. May be dropped and called again.
+    pub(super) async fn turn(&mut self) -> Turn {
+        let Some(flush) = &mut self.under_way else {
+            sleep_until(self.next()).await;
+            return Turn::Begin;
+        };
+        let ended = flush.await;
+        self.under_way = None;
         self.rest();
+        Turn::Ended(ended.unwrap_or_else(pass_on))
     }
 
-    pub(super) fn nothing_to_do(&mut self) {
-        self.clean = true;
-        self.rest();
+    fn next(&self) -> Instant {
+        if self.pressing { self.due.min(self.earliest) } else { self.due }
     }
 
-    fn rest(&mut self) {
+    /// Whether a flush may begin now. What presses makes it begin before it is due; later if it may not begin yet.
+    pub(super) fn may_begin(&mut self, pressing: bool) -> bool {
+        self.pressing = pressing;
+        self.under_way.is_none() && Instant::now() >= self.next()
+    }
+
+    /// Whether nothing is on its way into the store.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.under_way.is_none()
+    }
+
+    /// Writes rows into the store. The node's memory of what the log must keep does not depend on it.
+    pub(super) fn begin(&mut self, flush: Flush, batch: FlushBatch) {
+        self.under_way = Some(AbortOnDropHandle::new(tokio::spawn(flush.run(batch))));
+    }
+
+    /// There was nothing to write.
+    pub(super) fn rest(&mut self) {
         self.due = Instant::now() + self.interval;
         self.earliest = Instant::now() + BREATH;
     }
-
-    /// Whether everything that was durable at the last attempt is in the store.
-    pub(super) fn is_clean(&self) -> bool {
-        self.clean && !self.under_way
-    }
 }
 
-/// A flush on its way into the store.
-pub(super) struct Flushing {
+fn pass_on<T>(failed: JoinError) -> T {
+    // A flush is aborted only together with its driver, which does not ask for its end any more.
+    std::panic::resume_unwind(failed.into_panic())
+}
+
+/// Where rows are flushed to.
+pub(super) struct Flush {
     pub(super) partition: PartitionId,
     pub(super) store: Arc<dyn PartitionStore>,
     pub(super) shared: Arc<Shared>,
-    pub(super) me: DriverHandle,
 }
 
-impl Flushing {
-    pub(super) async fn run(self, batch: FlushBatch) {
+impl Flush {
+    async fn run(self, batch: FlushBatch) -> Result<Lsn, RowError> {
         let rows = batch.rows.len();
         let begun = Instant::now();
-        let result = self.flush(batch).await;
+        let applied = loader::flush(&*self.store, batch).await?;
         metrics::counter!("tidegate_store_flushed_rows_total").increment(rows as u64);
         metrics::histogram!("tidegate_store_flush_seconds").record(begun.elapsed());
-        self.me.tell(Command::Flushed(result));
-    }
-
-    async fn flush(&self, batch: FlushBatch) -> Result<Lsn, RowError> {
-        let applied = loader::flush(&*self.store, batch).await?;
         match self.shared.ownership.flushed(self.partition, applied).await {
             Ok(retired) => retired.into_iter().for_each(|incarnation| (self.shared.retire)(incarnation)),
             // The chain names more logs than it needs to until it can be written again.

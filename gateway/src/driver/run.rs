@@ -1,0 +1,356 @@
+//! The loop of a driver.
+//!
+//! Nothing starves: rows that were read and what happened to the log come before commands, and however many commands wait,
+//! the clock is looked at after each turn of them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tidegate_core::id::{Lsn, Timestamp};
+use tidegate_core::message::{ClientRequest, Envelope, Origin};
+use tidegate_core::partition::Partition;
+use tidegate_core::partition::effect::Effects;
+use tidegate_core::partition::event::Event;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::budget::Room;
+use super::gate::Gate;
+use super::loader::{Loaded, RowError};
+use super::meters::Meters;
+use super::retention::Backlog;
+use super::waiters::{Answer, Waiters};
+use super::writeback::{Flush, Turn, WriteBehind};
+use super::{Command, DriverFailure, Inbox, Shared};
+use crate::ingress::Inbound;
+use crate::log::Durable;
+use crate::store::PartitionStore;
+
+/// Most commands that are taken before the driver looks at the log and the clock again.
+const COMMANDS_PER_TURN: usize = 256;
+
+/// Drives one partition.
+pub struct Driver {
+    pub(super) partition: Partition,
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<dyn PartitionStore>,
+    inbox: Inbox,
+    around: Surroundings,
+    pub(super) loads: JoinSet<Result<Loaded, RowError>>,
+    pub(super) effects: Effects,
+    pub(super) gate: Gate,
+    pub(super) backlog: Backlog,
+    pub(super) waiters: Waiters,
+    pub(super) meters: Meters,
+    /// Room of messages that were handled, kept while the node uses too much memory.
+    detained: Vec<Room>,
+    /// Groups that functions are processing for us.
+    pub(super) invoked: usize,
+    /// Until when answers of functions are awaited, once the driver shall finish.
+    pub(super) patience: Option<Instant>,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// What goes on around a partition and needs no room in the log to be dealt with.
+struct Surroundings {
+    durable: watch::Receiver<Durable>,
+    pressure: watch::Receiver<bool>,
+    writing: WriteBehind,
+}
+
+enum Change {
+    /// The log is durable further than before.
+    LogAdvanced,
+    LogEnded,
+    /// The memory of the node came under pressure, or out of it.
+    Pressure,
+    Flush(Turn),
+}
+
+impl Surroundings {
+    /// The next change. May be dropped and called again.
+    async fn change(&mut self) -> Change {
+        tokio::select! {
+            biased;
+            advanced = self.durable.changed() => match advanced {
+                Ok(()) => Change::LogAdvanced,
+                Err(_) => Change::LogEnded,
+            },
+            // The budget is there as long as any driver.
+            Ok(()) = self.pressure.changed() => Change::Pressure,
+            turn = self.writing.turn() => Change::Flush(turn),
+        }
+    }
+}
+
+/// How a driver ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// As it was told to: the store holds every record.
+    Flushed,
+    /// It could not go on.
+    Failed,
+}
+
+impl Driver {
+    /// A driver for a partition that was just adopted, with the effects of its adoption.
+    #[must_use]
+    pub fn new(
+        partition: Partition,
+        adoption: Effects,
+        shared: Arc<Shared>,
+        store: Arc<dyn PartitionStore>,
+        inbox: Inbox,
+    ) -> Self {
+        // What was replayed is durable; only the adoption itself is not.
+        let replayed = Lsn(partition.lsn().0 - adoption.records.len() as u64);
+        let around = Surroundings {
+            durable: shared.log.durable(),
+            pressure: shared.budget.pressure(),
+            writing: WriteBehind::new(shared.flush.interval, partition.id(), shared.peers.len()),
+        };
+        Self {
+            around,
+            loads: JoinSet::new(),
+            gate: Gate::at(replayed),
+            backlog: Backlog::new(partition.id(), shared.retention.clone(), replayed),
+            meters: Meters::new(partition.id()),
+            partition,
+            shared,
+            store,
+            inbox,
+            effects: adoption,
+            waiters: Waiters::default(),
+            detained: Vec::new(),
+            invoked: 0,
+            patience: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Runs until it is told to finish, or cannot go on. A partition that panics takes the node down in order: the others
+    /// must not work beside one that answers nobody.
+    pub async fn run(mut self) -> Ended {
+        let partition = self.partition.id();
+        let ended = AssertUnwindSafe(self.drive()).catch_unwind().await;
+        match ended.unwrap_or(Err(DriverFailure::Panicked { partition })) {
+            Ok(()) => Ended::Flushed,
+            Err(failure) => {
+                // The node is stopping for the same reason if nobody listens any more.
+                drop(self.shared.failed.send(failure));
+                Ended::Failed
+            }
+        }
+    }
+
+    async fn drive(&mut self) -> Result<(), DriverFailure> {
+        self.wait_for_room().await?;
+        // The first record of this life, `PartitionAdopted`.
+        self.perform();
+        while !self.is_finished() {
+            let deadline = self.deadline();
+            let patience = self.patience.filter(|_| self.invoked > 0);
+            tokio::select! {
+                biased;
+                change = self.around.change() => self.take_change(change)?,
+                Some(loaded) = self.loads.join_next() => self.take_rows(loaded).await?,
+                command = self.inbox.0.recv() => match command {
+                    Some(command) => self.take_turn(command).await?,
+                    None => return Ok(()),
+                },
+                () = until(deadline) => {}
+                () = until(patience) => {}
+            }
+            self.look_at_the_clock().await?;
+            self.open_doors();
+            self.flush_if_due();
+        }
+        Ok(())
+    }
+
+    /// When the partition wants to be told that time has passed.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.partition.next_deadline()?;
+        (deadline != Timestamp::NEVER).then(|| self.shared.clock.instant_of(deadline))
+    }
+
+    /// Tells the partition that its time has come, and gives functions up that have no time left.
+    async fn look_at_the_clock(&mut self) -> Result<(), DriverFailure> {
+        if self.partition.next_deadline().is_some_and(|deadline| deadline <= self.shared.clock.now()) {
+            self.wait_for_room().await?;
+            self.handle(Event::DeadlineReached);
+        }
+        if self.patience.is_some_and(|patience| Instant::now() >= patience) {
+            self.invoked = 0;
+        }
+        Ok(())
+    }
+
+    /// Takes a command and those that wait behind it.
+    async fn take_turn(&mut self, first: Command) -> Result<(), DriverFailure> {
+        self.wait_for_room().await?;
+        self.take(first);
+        for _ in 1..COMMANDS_PER_TURN {
+            let Ok(command) = self.inbox.0.try_recv() else { break };
+            self.wait_for_room().await?;
+            self.take(command);
+        }
+        Ok(())
+    }
+
+    /// Waits until the log has room for a step of any size; there is never a wait within a step. What goes on around is
+    /// dealt with meanwhile: a log on a full disk gets room only because rows are flushed. Nothing new is decided upon
+    /// then, so if that makes records at all they are few, and the buffer of the log takes them beyond its bound.
+    async fn wait_for_room(&mut self) -> Result<(), DriverFailure> {
+        let log = Arc::clone(&self.shared.log);
+        let mut room = log.room();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut room => return Ok(()),
+                change = self.around.change() => self.take_change(change)?,
+            }
+            self.flush_if_due();
+        }
+    }
+
+    fn take_change(&mut self, change: Change) -> Result<(), DriverFailure> {
+        let partition = self.partition.id();
+        match change {
+            Change::LogAdvanced => self.log_advanced(),
+            Change::LogEnded => {
+                return Err(DriverFailure::Log { partition, cause: self.shared.log.failure() });
+            }
+            Change::Flush(Turn::Ended(Ok(applied))) => {
+                self.backlog.flush(applied);
+                self.handle(Event::FlushCommitted);
+            }
+            Change::Flush(Turn::Ended(Err(cause))) => return Err(DriverFailure::Rows { partition, cause }),
+            // Either is looked at after every change.
+            Change::Pressure | Change::Flush(Turn::Begin) => {}
+        }
+        Ok(())
+    }
+
+    async fn take_rows(
+        &mut self,
+        loaded: Result<Result<Loaded, RowError>, JoinError>,
+    ) -> Result<(), DriverFailure> {
+        // A load is never aborted before its driver ends.
+        let loaded = loaded.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        let partition = self.partition.id();
+        let Loaded { load, rows, more, slot } =
+            loaded.map_err(|cause| DriverFailure::Rows { partition, cause })?;
+        self.wait_for_room().await?;
+        self.handle(Event::RowsLoaded { load, rows, more });
+        drop(slot);
+        Ok(())
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Happened(event) => {
+                if is_answer(&event) {
+                    self.invoked = self.invoked.saturating_sub(1);
+                }
+                self.handle(event);
+            }
+            Command::Deliver { inbound, wants_reply, room, answer } => {
+                self.deliver(inbound, wants_reply, answer);
+                self.detained.push(room);
+            }
+            Command::Show { read, show, slot } => {
+                let ticket = self.waiters.show(show, slot);
+                self.handle(Event::ReadRequested { ticket, read });
+            }
+            Command::Finish { patience } => self.patience = Some(patience),
+        }
+    }
+
+    fn deliver(&mut self, inbound: Inbound, wants_reply: bool, answer: Answer) {
+        let ticket = self.waiters.client(answer, wants_reply);
+        let request = inbound
+            .idempotency
+            .map(|(key, body_hash)| Arc::new(ClientRequest::new(&inbound.target, &key, body_hash)));
+        let origin = Origin::Client { ticket, wants_reply, request };
+        let envelope = Envelope { caller: None, target: inbound.target, argument: inbound.argument };
+        self.handle(Event::MessageReceived { origin, envelope });
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.shared.clock.now();
+        self.partition.handle(now, event, &mut self.effects);
+        self.perform();
+    }
+
+    /// What waited for the log leaves.
+    fn log_advanced(&mut self) {
+        let durable = *self.around.durable.borrow_and_update();
+        let news = self.gate.advance(durable.through);
+        self.backlog.advance(news, durable.frame);
+        if let Some(lsn) = news {
+            self.handle(Event::RecordsDurable { lsn });
+            while let Some(effect) = self.gate.release() {
+                self.perform_now(effect);
+            }
+        }
+    }
+
+    /// Gives room back to those who wait at the doors, unless the node uses too much memory.
+    fn open_doors(&mut self) {
+        self.shared.budget.note(self.partition.id(), self.partition.memory());
+        self.meters.show(&self.partition, &self.waiters);
+        if !self.shared.budget.is_exceeded() {
+            self.detained.clear();
+        }
+    }
+
+    fn flush_if_due(&mut self) {
+        let policy = self.shared.flush;
+        let dirty = self.partition.memory().dirty;
+        let pressing = dirty >= policy.dirty_bytes
+            || self.around.durable.borrow().backlog_bytes >= policy.backlog_bytes
+            || (dirty > 0 && self.shared.budget.is_exceeded())
+            || (self.is_settled() && !self.backlog.is_empty());
+        if !self.around.writing.may_begin(pressing) {
+            return;
+        }
+        match self.partition.begin_flush() {
+            Some(batch) => {
+                let flush = Flush {
+                    partition: self.partition.id(),
+                    store: Arc::clone(&self.store),
+                    shared: Arc::clone(&self.shared),
+                };
+                self.around.writing.begin(flush, batch);
+            }
+            None => self.around.writing.rest(),
+        }
+    }
+
+    /// Whether the driver shall finish, waits for functions no longer, and everything is durable.
+    fn is_settled(&self) -> bool {
+        self.patience.is_some() && self.invoked == 0 && self.gate.is_settled()
+    }
+
+    /// Whether the driver shall finish, and has nothing left that would be lost or done again without need.
+    fn is_finished(&self) -> bool {
+        self.is_settled() && self.backlog.is_empty() && self.around.writing.is_idle()
+    }
+}
+
+const fn is_answer(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::InvocationSucceeded { .. } | Event::InvocationIncomplete { .. } | Event::InvocationFailed { .. }
+    )
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,331 @@
+//! A deployment whose nodes live one after the other: the rows, the logs and the ownership file stay, the rest is new.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tidegate::clock::Clock;
+use tidegate::driver::budget::Budget;
+use tidegate::driver::meters::FunctionLabels;
+use tidegate::driver::retention::LogRetention;
+use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
+use tidegate::egress::Sink;
+use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
+use tidegate::log::memory::{MemoryLog, SyncMode};
+use tidegate::log::{FrameNumber, History, HistoryError, LoggedStep, NodeLog, Sealed};
+use tidegate::node::{Node, NodeError, Plan, Stopped};
+use tidegate::ownership::single::SingleOwner;
+use tidegate::ownership::{Layout, Ownership};
+use tidegate::router::Router;
+use tidegate::store::faulty::{Faults, FaultyStore};
+use tidegate::store::memory::MemoryStore;
+use tidegate_core::address::{Address, EgressId, FunctionType};
+use tidegate_core::codec::row::{decode_row, encode_key};
+use tidegate_core::id::{Lsn, PartitionId, Sequence};
+use tidegate_core::limits::Limits;
+use tidegate_core::message::TypedValue;
+use tidegate_core::partition::record::Emitted;
+use tidegate_core::partition::row::{Row, RowKey};
+use tidegate_core::policy::{Application, FunctionPolicy};
+use tidegate_core::route::{HASH_VERSION, PartitionCount};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use ulid::Ulid;
+
+use crate::functions::{Behaviour, Functions, silent};
+
+pub(crate) const PARTITIONS: PartitionCount = PartitionCount::new(4).unwrap();
+
+/// The function type of all addresses; `bank/careful` is the one that wants durable input.
+const FUNCTION: &str = "bank/account";
+const CAREFUL: &str = "bank/careful";
+
+pub(crate) fn value(text: &str) -> TypedValue {
+    TypedValue::new("test/text", Bytes::copy_from_slice(text.as_bytes()))
+}
+
+pub(crate) fn text(value: &TypedValue) -> String {
+    String::from_utf8(value.value.to_vec()).unwrap()
+}
+
+pub(crate) fn address(id: &str) -> Address {
+    Address::new(FunctionType::parse(FUNCTION).unwrap(), id).unwrap()
+}
+
+pub(crate) fn careful(id: &str) -> Address {
+    Address::new(FunctionType::parse(CAREFUL).unwrap(), id).unwrap()
+}
+
+pub(crate) fn egress() -> EgressId {
+    EgressId::parse("bank/journal").unwrap()
+}
+
+/// An id that belongs to a partition.
+pub(crate) fn id_in(partition: u16) -> String {
+    let mut ids = (0..).map(|number| format!("id{number}"));
+    ids.find(|id| PARTITIONS.partition_of(&address(id)) == PartitionId(partition)).unwrap()
+}
+
+/// Lets everything happen that can happen without time.
+pub(crate) async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// What stays when a node goes.
+pub(crate) struct Deployment {
+    directory: TempDir,
+    pub(crate) rows: MemoryStore,
+    logs: Logs,
+}
+
+type Logs = Arc<Mutex<BTreeMap<Ulid, Arc<MemoryLog>>>>;
+
+/// How a node lives.
+#[derive(Clone, Copy)]
+pub(crate) struct Life {
+    pub(crate) behaviour: Behaviour,
+    pub(crate) sync: SyncMode,
+    pub(crate) flush: FlushPolicy,
+    pub(crate) budget: usize,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            behaviour: silent,
+            sync: SyncMode::Explicit,
+            flush: FlushPolicy {
+                interval: Duration::from_secs(30),
+                dirty_bytes: usize::MAX,
+                backlog_bytes: u64::MAX,
+            },
+            budget: 1 << 30,
+        }
+    }
+}
+
+/// A node that lives.
+pub(crate) struct Living {
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) store: Arc<Faults>,
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) door: Arc<Router>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) failures: UnboundedReceiver<DriverFailure>,
+    pub(crate) node: Node,
+}
+
+/// A sink that acknowledges nothing by itself.
+#[derive(Default)]
+pub(crate) struct Journal(Mutex<Vec<(PartitionId, Sequence, String)>>);
+
+impl Journal {
+    pub(crate) fn entries(&self) -> Vec<(PartitionId, Sequence, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Sink for Journal {
+    fn emit(&self, partition: PartitionId, sequence: Sequence, emitted: Emitted) {
+        self.0.lock().unwrap().push((partition, sequence, text(&emitted.argument)));
+    }
+}
+
+impl Deployment {
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        Self { directory, rows: MemoryStore::new(), logs: Logs::default() }
+    }
+
+    /// Starts a node that is expected to start.
+    pub(crate) async fn start(&self, life: Life) -> Living {
+        let living = self.try_start(life).await.unwrap();
+        settle().await;
+        living
+    }
+
+    pub(crate) async fn try_start(&self, life: Life) -> Result<Living, NodeError> {
+        let layout = Layout { partitions: PARTITIONS, hash_version: HASH_VERSION };
+        let ownership = SingleOwner::open_or_create(self.directory.path(), layout).unwrap();
+        let (incarnation, log) = (Ulid::generate(), Arc::new(MemoryLog::new(life.sync)));
+        self.logs.lock().unwrap().insert(incarnation, Arc::clone(&log));
+        let claims = ownership.claim(incarnation).await?;
+        let (handles, inboxes): (Vec<_>, Vec<_>) =
+            (0..PARTITIONS.get()).map(|_| inbox()).unzip();
+        let inboxes = (0..).map(PartitionId).zip(inboxes).collect();
+        let functions = Functions::new(life.behaviour, handles.clone());
+        let (failed, failures) = unbounded_channel();
+        let (budget, clock) = (Budget::new(life.budget, PARTITIONS.get()), Clock::start());
+        let journal = Arc::new(Journal::default());
+        let logs = Arc::clone(&self.logs);
+        let shared = Arc::new(Shared {
+            clock: clock.clone(),
+            retention: LogRetention::new(log.clone(), PARTITIONS.get()),
+            log: log.clone(),
+            ownership: Arc::new(ownership),
+            retire: Arc::new(move |gone| drop(logs.lock().unwrap().remove(&gone))),
+            invoker: functions.clone(),
+            durable_input: Arc::new(|function| function.as_str() == CAREFUL),
+            sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
+            peers: handles.clone(),
+            budget: budget.clone(),
+            load_slots: Arc::new(Semaphore::new(16)),
+            labels: FunctionLabels::default(),
+            flush: life.flush,
+            failed,
+        });
+        let store = Arc::new(FaultyStore::new(Arc::new(self.rows.clone())));
+        let faults = store.faults();
+        let plan = Plan {
+            partitions: PARTITIONS,
+            application: application(),
+            limits: budget.share(Limits::default()),
+            history: Arc::new(Past(Arc::clone(&self.logs))),
+            store,
+        };
+        let node = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
+        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, HashMap::new());
+        let door = Arc::new(door);
+        Ok(Living { log, store: faults, functions, journal, door, budget, failures, node })
+    }
+
+    /// The logs that are still there.
+    pub(crate) fn logs(&self) -> usize {
+        self.logs.lock().unwrap().len()
+    }
+
+    /// Loses the log of the first life that is still known.
+    pub(crate) fn lose_oldest_log_content(&self) {
+        let mut logs = self.logs.lock().unwrap();
+        let oldest = *logs.keys().next().unwrap();
+        logs.insert(oldest, Arc::new(MemoryLog::new(SyncMode::Explicit)));
+    }
+
+    /// Up to which record the store is complete.
+    pub(crate) fn applied(&self, partition: u16) -> Lsn {
+        let key = encode_key(&RowKey::Applied);
+        let rows = self.rows.rows(PartitionId(partition));
+        let row = rows.into_iter().find(|(found, _)| found[..] == key[..]);
+        match row.map(|(_, row)| decode_row(&RowKey::Applied, row).unwrap()) {
+            Some(Row::Lsn(applied)) => applied,
+            _ => Lsn::NONE,
+        }
+    }
+}
+
+impl Living {
+    /// Sends a message; what became of it is in the task.
+    pub(crate) fn send(&self, id: &str, message: &str) -> JoinHandle<Result<Outcome, DoorError>> {
+        self.deliver(address(id), value(message), None)
+    }
+
+    pub(crate) fn deliver(
+        &self,
+        target: Address,
+        argument: TypedValue,
+        key: Option<&str>,
+    ) -> JoinHandle<Result<Outcome, DoorError>> {
+        let (door, inbound) = (self.door.clone(), inbound(target, argument, key));
+        tokio::spawn(async move { door.send(inbound).await })
+    }
+
+    pub(crate) fn call(
+        &self,
+        id: &str,
+        message: &str,
+        key: Option<&str>,
+    ) -> JoinHandle<Result<Outcome, DoorError>> {
+        let (door, inbound) = (self.door.clone(), inbound(address(id), value(message), key));
+        tokio::spawn(async move { door.call(inbound, Duration::from_secs(60)).await })
+    }
+
+    /// Makes everything durable and lets what follows happen.
+    pub(crate) async fn sync(&self) {
+        settle().await;
+        self.log.sync();
+        settle().await;
+    }
+
+    /// Syncs until nothing waits any more.
+    pub(crate) async fn sync_all(&self) {
+        settle().await;
+        while !self.log.waiting().is_empty() {
+            self.sync().await;
+        }
+    }
+
+    /// Stops with a patience for functions.
+    pub(crate) async fn stop(self, patience: Duration) -> Result<Stopped, NodeError> {
+        let log = self.log.clone();
+        let syncing = tokio::spawn(async move {
+            loop {
+                log.sync();
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        let stopped = self.node.stop(Instant::now() + patience, Duration::from_secs(10)).await;
+        syncing.abort();
+        stopped
+    }
+
+    /// The last record of a partition in this life's log, durable or not.
+    pub(crate) fn last_record(&self, partition: u16) -> Lsn {
+        let partition = PartitionId(partition);
+        let durable = self.log.steps(partition, FrameNumber::default());
+        let durable = durable.into_iter().map(|logged| logged.step);
+        let steps = durable.chain(self.log.waiting());
+        let last = steps.filter(|step| step.partition == partition).map(|step| step.last).max();
+        last.unwrap_or_default()
+    }
+}
+
+fn inbound(target: Address, argument: TypedValue, key: Option<&str>) -> Inbound {
+    let hash = *blake3::hash(&argument.value).as_bytes();
+    Inbound { target, argument, idempotency: key.map(|key| (key.to_owned(), hash)) }
+}
+
+fn application() -> Arc<Application> {
+    let functions = [FUNCTION, CAREFUL].map(|name| FunctionType::parse(name).unwrap());
+    let functions = functions.map(|function| (function, FunctionPolicy::default()));
+    Arc::new(Application {
+        functions: functions.into(),
+        namespaces: BTreeMap::new(),
+        egresses: BTreeSet::from([egress()]),
+    })
+}
+
+/// The logs of earlier lives: what was synced of them.
+struct Past(Logs);
+
+impl History for Past {
+    fn open(&self, incarnation: Ulid) -> Result<Box<dyn Sealed>, HistoryError> {
+        let log = self.0.lock().unwrap().get(&incarnation).cloned();
+        let log = log.ok_or_else(|| HistoryError::new(std::io::Error::other("no such log")))?;
+        Ok(Box::new(PastLog(log)))
+    }
+
+    fn remove(&self, incarnation: Ulid) -> Result<(), HistoryError> {
+        self.0.lock().unwrap().remove(&incarnation);
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<Ulid>, HistoryError> {
+        Ok(self.0.lock().unwrap().keys().copied().collect())
+    }
+}
+
+struct PastLog(Arc<MemoryLog>);
+
+impl Sealed for PastLog {
+    fn steps(
+        &self,
+        partition: PartitionId,
+    ) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_> {
+        Box::new(self.0.steps(partition, FrameNumber::default()).into_iter().map(Ok))
+    }
+}
