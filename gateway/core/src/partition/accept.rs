@@ -20,7 +20,7 @@ impl Partition {
     ) {
         match origin {
             Origin::Peer { partition, sequence } => {
-                self.receive_from_peer(now, partition, sequence, envelope, out)
+                self.receive_from_peer(now, partition, sequence, envelope, out);
             }
             Origin::Source { source, epoch, predecessor, position } => {
                 self.receive_from_source(now, source, epoch, predecessor, position, envelope, out);
@@ -41,7 +41,7 @@ impl Partition {
     ) {
         match self.state.dedup.judge_peer(partition, sequence, &self.state.planted) {
             PeerVerdict::Gap { expected } => {
-                out.actions.push(Effect::ReportGap { partition, expected })
+                out.actions.push(Effect::ReportGap { partition, expected });
             }
             PeerVerdict::Repeated { watermark } => {
                 let hasty = self.state.planted.has(Bug::UngatedDuplicateAcknowledgement);

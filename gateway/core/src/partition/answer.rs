@@ -244,7 +244,7 @@ impl Partition {
         let Some((address, flight)) = self.in_flight(batch, out) else { return };
         match failure.scope {
             FailureScope::Group => {
-                self.group_failed(now, &address, &flight, failure.text.clone(), out)
+                self.group_failed(now, &address, &flight, failure.text.clone(), out);
             }
             FailureScope::Endpoint { retry_at } => {
                 self.schedule.vacate(&address);

@@ -252,7 +252,7 @@ impl<'a> Draft<'a> {
     fn delay(&mut self, delayed: Delayed) {
         match delayed {
             Delayed::Send { delay_ms, target, argument, token } => {
-                self.send_later(delay_ms, target, argument, token)
+                self.send_later(delay_ms, target, argument, token);
             }
             Delayed::Cancel { token } => self.cancel(token),
         }

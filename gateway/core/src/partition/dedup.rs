@@ -79,7 +79,7 @@ impl Dedup {
         match provenance {
             Provenance::Peer { partition, sequence } => self.set_peer(*partition, *sequence),
             Provenance::Source { source, epoch, position } => {
-                self.set_source(source.clone(), *epoch, *position)
+                self.set_source(source.clone(), *epoch, *position);
             }
             Provenance::Client { .. } => {}
         }

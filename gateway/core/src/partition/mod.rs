@@ -97,10 +97,10 @@ impl Partition {
             }
             Event::RowsLoaded { load, rows, more } => self.loaded(now, load, rows, more, out),
             Event::InvocationSucceeded { batch, response } => {
-                self.succeeded(now, batch, response, out)
+                self.succeeded(now, batch, response, out);
             }
             Event::InvocationIncomplete { batch, missing } => {
-                self.incomplete(now, batch, missing, out)
+                self.incomplete(now, batch, missing, out);
             }
             Event::InvocationFailed { batch, failure } => self.failed(now, batch, &failure, out),
             Event::DeadlineReached => self.deadline_reached(now, out),
@@ -111,15 +111,15 @@ impl Partition {
                 self.state.outbox.to(destination).rewind(expected);
             }
             Event::EgressAcknowledged { egress, through } => {
-                self.egress_acknowledged(now, &egress, through, out)
+                self.egress_acknowledged(now, &egress, through, out);
             }
-            Event::AddressReleased { address } => self.order(now, address, Order::Release, out),
-            Event::HeadDropped { address } => self.order(now, address, Order::DropHead, out),
+            Event::AddressReleased { address } => self.order(now, &address, Order::Release, out),
+            Event::HeadDropped { address } => self.order(now, &address, Order::DropHead, out),
             Event::ReadRequested { ticket, read } => self.read(ticket, read, out),
             Event::RecordsDurable { lsn } => self.state.overlay.advance(lsn),
             Event::FlushCommitted => self.flush_committed(),
             Event::ApplicationChanged(application) => {
-                self.application_changed(now, application, out)
+                self.application_changed(now, application, out);
             }
         }
         self.settle(now, out);
@@ -257,7 +257,7 @@ impl Partition {
         let ranged = ranged.unwrap_or_default();
         match purpose {
             Purpose::Activate { address, known } => {
-                self.activated(now, &address, known, &keyed, ranged, out)
+                self.activated(now, &address, known, &keyed, ranged, out);
             }
             Purpose::Reply(address) => self.record_replies(now, &address, keyed, out),
             Purpose::Commit(address) => self.commit_answer(now, &address, &keyed, out),

@@ -32,19 +32,19 @@ impl Partition {
     pub(super) fn order(
         &mut self,
         now: Timestamp,
-        address: Address,
+        address: &Address,
         order: Order,
         out: &mut Effects,
     ) {
-        match self.schedule.slot(&address) {
+        match self.schedule.slot(address) {
             Some(Slot::Parked | Slot::Loading) => {}
             Some(_) => return,
-            None if self.state.residents.contains(&address) => return,
-            None => self.state.residents.admit(&address, Mailbox::unknown()),
+            None if self.state.residents.contains(address) => return,
+            None => self.state.residents.admit(address, Mailbox::unknown()),
         }
         self.orders.entry(address.clone()).or_default().push(order);
-        self.carry_out_orders(now, &address, out);
-        self.wake(now, &address, out);
+        self.carry_out_orders(now, address, out);
+        self.wake(now, address, out);
     }
 
     /// Carries out what was ordered for an address, one order after the other, as soon as it is known whether it is parked

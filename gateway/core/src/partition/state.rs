@@ -77,7 +77,7 @@ impl State {
             (RowKey::NextSequence, Row::Sequence(next)) => self.next_sequence = next,
             (RowKey::Keys, Row::Count(keys)) => self.keys = keys,
             (RowKey::Peer(partition), Row::Sequence(watermark)) => {
-                self.dedup.set_peer(partition, watermark)
+                self.dedup.set_peer(partition, watermark);
             }
             (RowKey::Source(source), Row::Source(epoch, watermark)) => {
                 self.dedup.set_source(source, epoch, watermark);
@@ -129,7 +129,7 @@ impl State {
             }
             Record::ReplyRecorded { address, consumed, .. } => self.consume(address, &[*consumed]),
             Record::ValuesRegistered { function, specs } => {
-                self.specs.set(function.clone(), specs.clone())
+                self.specs.set(function.clone(), specs.clone());
             }
             Record::BatchCommitted(commit) => self.apply_commit(commit),
             Record::TimerFired { timer, outcome, .. } => {
@@ -142,10 +142,10 @@ impl State {
                 }
             }
             Record::OutboxTrimmed { destination, through, .. } => {
-                self.outbox.to(*destination).trim(*through)
+                self.outbox.to(*destination).trim(*through);
             }
             Record::EgressTrimmed { egress, through, .. } => {
-                self.egresses.to(egress).trim(*through)
+                self.egresses.to(egress).trim(*through);
             }
             Record::AddressParked { .. } | Record::AddressReleased { .. } => {}
             Record::HeadDropped { address, sequence, completed } => {
@@ -194,7 +194,7 @@ impl State {
                 }
                 let planted = self.planted;
                 self.residents.with(&entry.target, |resident| {
-                    resident.mailbox.push(entry.message.clone(), &planted)
+                    resident.mailbox.push(entry.message.clone(), &planted);
                 });
             }
             Delivery::Remote(entry) => {

@@ -69,7 +69,7 @@ impl World {
                 continue;
             }
             for partition in self.plan.partitions.partitions() {
-                if round % 8 == 0 {
+                if round.is_multiple_of(8) {
                     self.sources[index].rewind(partition);
                 }
                 self.read_source(index, partition);

@@ -91,8 +91,8 @@ impl<'a> Teller<'a> {
             }
             *last = *place;
         }
-        if op.id % 3 == 0 {
-            let egress = if op.id % 2 == 0 { "bank/out" } else { "bank/slow" };
+        if op.id.is_multiple_of(3) {
+            let egress = if op.id.is_multiple_of(2) { "bank/out" } else { "bank/slow" };
             self.response.egress.push((typename(egress), op.value()));
         }
         match &op.kind {
@@ -130,7 +130,7 @@ impl<'a> Teller<'a> {
             Kind::Nonsense => self.nonsense(op),
             _ => {}
         }
-        if !self.visited && op.id % 2 == 0 {
+        if !self.visited && op.id.is_multiple_of(2) {
             self.visited = true;
             let visit = TypedValue::new(NOTE, Bytes::from(format!("visit {}", op.id)));
             self.response.mutations.push(Mutation::Modify("visit".into(), visit));

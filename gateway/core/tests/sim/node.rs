@@ -247,7 +247,7 @@ impl World {
         let mut out = Effects::default();
         let adopted = restoring.adopt(self.now, epoch, &mut out);
         self.site(partition).partition = Some(adopted.map_err(|error| error.to_string())?);
-        self.perform(partition, format!("adopted by incarnation {incarnation}"), out)
+        self.perform(partition, &format!("adopted by incarnation {incarnation}"), out)
     }
 
     fn restore(&mut self, partition: PartitionId) -> Result<Restoring, String> {

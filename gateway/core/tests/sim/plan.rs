@@ -36,7 +36,6 @@ pub struct Plan {
     pub partitions: PartitionCount,
     pub nodes: usize,
     pub limits: Limits,
-    pub tight: bool,
     pub accounts: u64,
     pub sources: usize,
     /// How many steps faults go on.
@@ -67,7 +66,6 @@ impl Plan {
             partitions: PartitionCount::new(*random.pick(&[2, 2, 4])).unwrap(),
             nodes: 1 + random.below(3),
             limits: if tight { tight_limits(&mut random) } else { loose_limits() },
-            tight,
             accounts: random.between(4, 14),
             sources: 1 + random.below(2),
             steps,
@@ -87,14 +85,7 @@ impl Plan {
     pub fn crowded(seed: u64, steps: usize) -> Self {
         let limits = tight_limits(&mut Random::new(seed));
         let partitions = PartitionCount::new(2).unwrap();
-        let plan = Self {
-            partitions,
-            nodes: 2,
-            limits,
-            tight: true,
-            crowded: true,
-            ..Self::of(seed, steps)
-        };
+        let plan = Self { partitions, nodes: 2, limits, crowded: true, ..Self::of(seed, steps) };
         Self { crash: 0, movement: 0, accounts: 14, ..plan }
     }
 

@@ -19,7 +19,7 @@ impl Trace {
     }
 
     pub fn event(&self, event: &Event) -> String {
-        if self.on { shorten(&format!("{event:?}"), 2500) } else { String::new() }
+        if self.on { shorten(&format!("{event:?}"), 400) } else { String::new() }
     }
 
     /// Something that happened outside the partitions.
@@ -46,7 +46,7 @@ impl Trace {
         let place = format!("{step:>5} {:>9} p{of} e{epoch:<3} {lsn:>5}", now.0);
         self.lines.push(format!("{place} {event}"));
         for record in &out.records {
-            self.lines.push(format!("{:28}+ {}", "", shorten(&format!("{record:?}"), 2500)));
+            self.lines.push(format!("{:28}+ {}", "", shorten(&format!("{record:?}"), 900)));
         }
         for action in &out.actions {
             self.lines.push(format!("{:28}> {}", "", describe(action)));
@@ -55,7 +55,7 @@ impl Trace {
 }
 
 fn describe(action: &Effect) -> String {
-    shorten(&format!("{action:?}"), 2500)
+    shorten(&format!("{action:?}"), 600)
 }
 
 fn shorten(text: &str, length: usize) -> String {

@@ -47,8 +47,11 @@ pub struct World {
     pub handled: u64,
 }
 
-/// What may happen next, with how often.
-const HAPPENINGS: [(usize, fn(&mut World) -> Checked); 13] = [
+/// Something that may happen next.
+type Happening = fn(&mut World) -> Checked;
+
+/// How often what happens.
+const HAPPENINGS: [(usize, Happening); 13] = [
     (20, World::something_arrives),
     (20, World::something_is_answered),
     (16, World::something_is_read),
@@ -145,22 +148,22 @@ impl World {
         let mut out = Effects::default();
         let note = self.trace.event(&event);
         partition.handle(now, event, &mut out);
-        self.perform(to, note, out)
+        self.perform(to, &note, out)
     }
 
     /// Appends the records of a step, then does what it asks for.
-    pub fn perform(&mut self, of: PartitionId, note: String, out: Effects) -> Checked {
+    pub fn perform(&mut self, of: PartitionId, note: &str, out: Effects) -> Checked {
         self.handled += 1;
         let lsn = self.site(of).partition.as_ref().map_or(Lsn::NONE, |running| running.lsn());
         let (now, epoch) = (self.now, self.site(of).epoch);
-        self.trace.step(self.step, now, of, epoch, lsn, &note, &out);
+        self.trace.step(self.step, now, of, epoch, lsn, note, &out);
         if !out.records.is_empty() {
             self.append(of, lsn, out.records)?;
         }
         for action in out.actions {
             self.act(of, lsn, action)?;
         }
-        if self.handled % 8 == 0 || self.trace.is_on() {
+        if self.handled.is_multiple_of(8) || self.trace.is_on() {
             self.check_invariants(of)?;
         }
         Ok(())
