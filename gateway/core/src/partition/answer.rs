@@ -80,7 +80,7 @@ impl Partition {
                 ));
             }
         }
-        let bytes = cost(response);
+        let bytes = cost(address, response);
         if bytes > ANSWER_BYTES_MAX {
             return Err(format!(
                 "TG-0453: the answer takes {bytes} bytes, at most {ANSWER_BYTES_MAX} are allowed"
@@ -299,18 +299,16 @@ impl Partition {
     }
 }
 
-/// Bytes that an answer takes in a record, at most.
-fn cost(response: &Response) -> usize {
-    const ENTRY: usize = 64;
-    let sends: usize = response
-        .sends
-        .iter()
-        .map(|(target, argument)| ENTRY + target.id.len() + argument.cost())
-        .sum();
-    let egress: usize = response.egress.iter().map(|(_, argument)| ENTRY + argument.cost()).sum();
-    let values: usize = response.mutations.iter().map(mutation_cost).sum();
-    let delayed: usize = response.delayed.iter().map(delayed_cost).sum();
-    sends + egress + values + delayed + ENTRY * response.malformed.len()
+/// Bytes that an answer takes in a record, at most. Each thing that is sent carries its sender.
+fn cost(sender: &Address, response: &Response) -> usize {
+    let entry = 64 + sender.function.as_str().len() + sender.id.len();
+    let sends =
+        response.sends.iter().map(|(target, argument)| entry + target.id.len() + argument.cost());
+    let egress = response.egress.iter().map(|(_, argument)| entry + argument.cost());
+    let values = response.mutations.iter().map(mutation_cost);
+    let delayed = response.delayed.iter().map(|delayed| entry + delayed_cost(delayed));
+    let malformed = response.malformed.iter().map(|rejection| entry + rejection.subject.len());
+    sends.chain(egress).chain(values).chain(delayed).chain(malformed).sum()
 }
 
 fn mutation_cost(mutation: &Mutation) -> usize {

@@ -9,7 +9,7 @@ use super::planted::Bug;
 use super::record::{Delivery, Record, TimerOutcome};
 use super::row::{Row, RowKey, Timer, TimerKey, TimerTask};
 use crate::id::Timestamp;
-use crate::limits::TIMERS_PER_STEP;
+use crate::limits::{MESSAGE_BYTES_MAX, TIMERS_PER_STEP};
 use crate::message::Envelope;
 
 impl Partition {
@@ -17,8 +17,14 @@ impl Partition {
         while let Some(address) = self.schedule.next_backed_off(now) {
             self.wake(now, &address, out);
         }
+        let mut bytes = 0;
         for _ in 0..TIMERS_PER_STEP {
-            let Some(timer) = self.state.timers.due(now) else { break };
+            // A step holds one large message, or many small ones; the rest is due at once, in the next step.
+            let Some(timer) = self.state.timers.due(now).filter(|_| bytes < MESSAGE_BYTES_MAX)
+            else {
+                break;
+            };
+            bytes += timer.task.cost();
             self.fire(now, timer, out);
         }
         self.resend(now);
