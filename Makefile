@@ -8,7 +8,7 @@ unexport CACHE TIDEGATE_CACHE
 CARGO := cargo
 RELEASE := $(CARGO_TARGET_DIR)/release
 TOOLS := $(CACHE)/tools
-DENY_VERSION := 0.19.9
+DENY_VERSION := 0.20.2
 DENY := $(TOOLS)/bin/cargo-deny
 # Where the command is missing, waiting has no bound.
 TIMEOUT := $(and $(shell command -v timeout),timeout 120)
@@ -58,7 +58,7 @@ deny: tools
 	else \
 		$(DENY) --log-level error --locked check bans licenses sources && \
 		if $(TIMEOUT) $(DENY) --log-level off fetch db >/dev/null 2>&1; \
-		then $(DENY) --locked check --disable-fetch advisories || true; \
+		then $(DENY) --locked --offline check advisories || true; \
 		else echo "the advisory database cannot be reached: advisories were not checked"; fi; \
 	fi
 
