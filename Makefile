@@ -8,7 +8,7 @@ unexport CACHE TIDEGATE_CACHE
 CARGO := cargo
 RELEASE := $(CARGO_TARGET_DIR)/release
 TOOLS := $(CACHE)/tools
-DENY_VERSION := 0.19.9
+DENY_VERSION := 0.20.2
 DENY := $(TOOLS)/bin/cargo-deny
 # Where the command is missing, waiting has no bound.
 TIMEOUT := $(and $(shell command -v timeout),timeout 120)
@@ -23,7 +23,7 @@ help:
 
 demo: ## Run the fraud-detection sample with 10,000 transactions, everything included
 	@$(CARGO) build --locked --release -p tidegate -p fraud-detection
-	@$(RELEASE)/fraud-detection demo --tidegate $(RELEASE)/tidegate
+	@"$(RELEASE)/fraud-detection" demo --tidegate "$(RELEASE)/tidegate"
 
 test: lint ## Check everything that CI checks: lint, then all tests
 	@$(CARGO) test --locked --workspace
@@ -52,16 +52,16 @@ docs:
 # Licences, sources and bans are checked against deny.toml. Advisories come from elsewhere and change without us: they are
 # shown where their database can be reached, and fail nothing.
 deny: tools
-	@if [ ! -x $(DENY) ]; then \
+	@if [ ! -x "$(DENY)" ]; then \
 		echo "cargo-deny could not be installed: licences and sources were not checked"; \
 		[ "$(CI)" != true ]; \
 	else \
-		$(DENY) --log-level error --locked check bans licenses sources && \
-		if $(TIMEOUT) $(DENY) --log-level off fetch db >/dev/null 2>&1; \
-		then $(DENY) --locked check --disable-fetch advisories || true; \
+		"$(DENY)" --log-level error --locked check bans licenses sources && \
+		if $(TIMEOUT) "$(DENY)" --log-level off fetch db >/dev/null 2>&1; \
+		then "$(DENY)" --locked --offline check advisories || true; \
 		else echo "the advisory database cannot be reached: advisories were not checked"; fi; \
 	fi
 
 # It runs for a second: an unoptimised build of it is ready sooner.
 tools:
-	@[ -x $(DENY) ] || $(CARGO) install --locked --debug --root $(TOOLS) cargo-deny@$(DENY_VERSION) || true
+	@[ -x "$(DENY)" ] || $(CARGO) install --locked --debug --root "$(TOOLS)" cargo-deny@$(DENY_VERSION) || true

@@ -90,7 +90,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), DemoError> {
     };
     let fed = tokio::select! {
         fed = feed => fed,
-        () = interrupted => Err(DemoError::Interrupted),
+        () = interrupted => say("stopping").map_err(DemoError::from).and(Err(DemoError::Interrupted)),
     };
     let stopped = gateway.stop().await;
     directory.close()?;

@@ -1,14 +1,15 @@
 //! Shows progress: a bar on a terminal, a line for each tenth elsewhere. Alerts go to standard output, one JSON object per line;
 //! everything else goes to standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::types::Alert;
 
-const BAR: &str = "{elapsed_precise} {bar:32} {human_pos}/{human_len} records {per_sec} {msg}";
+const BAR: &str = "{elapsed_precise} {bar:32} {human_pos}/{human_len} records {rate} {msg}";
 
 pub(super) struct Display {
     bar: Option<ProgressBar>,
@@ -23,7 +24,11 @@ impl Display {
             let bar = ProgressBar::new(total as u64);
             // The template is a constant; if it were wrong, the default style would do.
             if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
+                let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    // Nothing can be done about a bar that cannot be written.
+                    let _ = write!(text, "{:.0}/s", state.per_sec());
+                };
+                bar.set_style(style.with_key("rate", rate));
             }
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
