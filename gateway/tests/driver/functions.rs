@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tidegate::driver::DriverHandle;
 use tidegate::invoker::Invoke;
-use tidegate_core::address::Address;
 use tidegate_core::id::PartitionId;
 use tidegate_core::message::TypedValue;
 use tidegate_core::partition::event::Event;
-use tidegate_core::partition::group::{Expiration, Group, Mutation, Response, ValueSpec};
+use tidegate_core::partition::group::{Expiration, Failure, FailureScope, Group, Mutation, Response, ValueSpec};
 
 use crate::world::{address, egress, text, value};
 
@@ -45,6 +44,13 @@ impl Functions {
         self.tell(partition, succeeded(&group, response));
     }
 
+    /// Has a group fail, by its number among those that were submitted.
+    pub(crate) fn fail(&self, index: usize) {
+        let (partition, group) = self.submitted.lock().unwrap()[index].clone();
+        let failure = Failure { scope: FailureScope::Group, text: "a planned fault".into() };
+        self.tell(partition, Event::InvocationFailed { batch: group.batch, failure });
+    }
+
     pub(crate) fn tell(&self, partition: PartitionId, event: Event) {
         self.drivers.lock().unwrap()[usize::from(partition.0)].happened(event);
     }
@@ -73,16 +79,16 @@ pub(crate) fn content(group: &Group) -> Option<Event> {
     Some(succeeded(group, Response::default()))
 }
 
-/// Each message is a list of ids `a>b>c`: the rest of it goes to the first one.
+/// Each message is a list of ids `a>b>c`: the rest of it goes to the first one, and in the end it is emitted.
 pub(crate) fn relaying(group: &Group) -> Option<Event> {
-    let mut sends: Vec<(Address, TypedValue)> = Vec::new();
+    let mut response = Response::default();
     for message in &group.messages {
-        let route = text(&message.argument);
-        if let Some((next, rest)) = route.split_once('>') {
-            sends.push((address(next), value(rest)));
+        match text(&message.argument).split_once('>') {
+            Some((next, rest)) => response.sends.push((address(next), value(rest))),
+            None => response.egress.push((egress(), message.argument.clone())),
         }
     }
-    Some(succeeded(group, Response { sends, ..Response::default() }))
+    Some(succeeded(group, response))
 }
 
 /// They keep the sum of all messages, which are numbers, in a value, and emit each of them.

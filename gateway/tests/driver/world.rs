@@ -14,12 +14,13 @@ use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
 use tidegate::egress::Sink;
 use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
 use tidegate::log::memory::{MemoryLog, SyncMode};
-use tidegate::log::{FrameNumber, History, HistoryError, LoggedStep, NodeLog, Sealed};
+use tidegate::log::{AppendTicket, FrameNumber, LogFailure, History, HistoryError, LoggedStep, NodeLog, Sealed};
 use tidegate::node::{Node, NodeError, Plan, Stopped};
 use tidegate::ownership::single::SingleOwner;
 use tidegate::ownership::{Layout, Ownership};
 use tidegate::router::Router;
 use tidegate::store::faulty::{Faults, FaultyStore};
+use tidegate::store::StateStore;
 use tidegate::store::memory::MemoryStore;
 use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::codec::row::{decode_row, encode_key};
@@ -206,6 +207,11 @@ impl Deployment {
         logs.insert(oldest, Arc::new(MemoryLog::new(SyncMode::Explicit)));
     }
 
+    /// Another process opens the database of a partition.
+    pub(crate) async fn open_elsewhere(&self, partition: u16) {
+        self.rows.open(PartitionId(partition)).await.unwrap();
+    }
+
     /// Up to which record the store is complete.
     pub(crate) fn applied(&self, partition: u16) -> Lsn {
         let key = encode_key(&RowKey::Applied);
@@ -273,18 +279,41 @@ impl Living {
         stopped
     }
 
-    /// The last record of a partition in this life's log, durable or not.
-    pub(crate) fn last_record(&self, partition: u16) -> Lsn {
-        let partition = PartitionId(partition);
-        let durable = self.log.steps(partition, FrameNumber::default());
-        let durable = durable.into_iter().map(|logged| logged.step);
-        let steps = durable.chain(self.log.waiting());
-        let last = steps.filter(|step| step.partition == partition).map(|step| step.last).max();
-        last.unwrap_or_default()
+    /// Makes the oldest step durable that waits, alone.
+    pub(crate) fn sync_one_step(&self) {
+        let durable = self.log.durable().borrow().through;
+        self.log.sync_through(AppendTicket(durable.0 + 1));
+    }
+
+    /// How many frames the log has had.
+    pub(crate) fn frames(&self) -> u64 {
+        self.log.durable().borrow().frame.0
+    }
+
+    /// Ends the log as a failed write would.
+    pub(crate) fn fail_log(&self) {
+        let cause = Arc::new(std::io::Error::other("a planned fault"));
+        self.log.fail(LogFailure::Unknown(cause));
+    }
+
+    /// The sum that an address keeps.
+    pub(crate) async fn sum(&self, id: &str) -> Option<String> {
+        settle().await;
+        let values = self.door.values(address(id)).await.unwrap();
+        values.first().map(|(_, sum)| text(sum))
     }
 }
 
-fn inbound(target: Address, argument: TypedValue, key: Option<&str>) -> Inbound {
+/// The last record of a partition that a log still has, durable or not.
+pub(crate) fn last_record(log: &MemoryLog, partition: u16) -> Lsn {
+    let partition = PartitionId(partition);
+    let durable = log.steps(partition, FrameNumber::default());
+    let steps = durable.into_iter().map(|logged| logged.step).chain(log.waiting());
+    let last = steps.filter(|step| step.partition == partition).map(|step| step.last).max();
+    last.unwrap_or_default()
+}
+
+pub(crate) fn inbound(target: Address, argument: TypedValue, key: Option<&str>) -> Inbound {
     let hash = *blake3::hash(&argument.value).as_bytes();
     Inbound { target, argument, idempotency: key.map(|key| (key.to_owned(), hash)) }
 }
