@@ -1,0 +1,7 @@
+//! Bad input and bad circumstances: a clear error with a code, and nothing lost.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod clients;
+mod configuration;
+mod damage;
+mod start;
