@@ -23,7 +23,7 @@ help:
 
 demo: ## Run the fraud-detection sample with 10,000 transactions, everything included
 	@$(CARGO) build --locked --release -p tidegate -p fraud-detection
-	@"$(RELEASE)/fraud-detection" demo --tidegate "$(RELEASE)/tidegate"
+	@exec "$(RELEASE)/fraud-detection" demo --tidegate "$(RELEASE)/tidegate"
 
 test: lint ## Check everything that CI checks: lint, then all tests
 	@$(CARGO) test --locked --workspace

@@ -2,7 +2,7 @@
 //!
 //! `select` waits, everything after it is synchronous: a step's records are appended to the log's buffer, then its other
 //! effects are performed without awaiting; what takes time becomes a task whose end is another event. Effects that leave
-//! the node pass the [gate](gate). Other partitions of this node are reached at once: their records come later in the
+//! the node pass the `gate`. Other partitions of this node are reached at once: their records come later in the
 //! same log, so a crash that keeps theirs keeps ours.
 //!
 //! Read [`run`] next: the loop itself.
