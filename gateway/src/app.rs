@@ -23,13 +23,13 @@ use ulid::Ulid;
 
 use self::edges::Edges;
 use self::signals::Signals;
-use crate::clock::Clock;
-use crate::driver::meters::FunctionLabels;
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
+use crate::clock::Clock;
 use crate::config::Effective;
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
+use crate::driver::meters::FunctionLabels;
 use crate::driver::retention::LogRetention;
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
@@ -213,9 +213,13 @@ impl Serving {
         let stopped = self.node.stop(patience, grace).await;
         self.edges.stop();
         self.operators.cancel();
-        drop(self.admin.await);
+        if let Ok(Err(error)) = self.admin.await {
+            tracing::warn!(%error, "the port for operators was not served to the end");
+        }
         match &*stopped?.unflushed {
-            [] => tracing::info!("the node has stopped; nothing is left in its log that is not in its store"),
+            [] => tracing::info!(
+                "the node has stopped; nothing is left in its log that is not in its store"
+            ),
             left => tracing::warn!(
                 partitions = left.len(),
                 "the node has stopped before all of its state was in its store; the next start takes it from the log"
@@ -272,13 +276,15 @@ async fn take_over(
     let layout = Layout { partitions: node.partitions, hash_version: HASH_VERSION };
     let ownership: Arc<dyn Ownership> = Arc::new(SingleOwner::open_or_create(&node.data, layout)?);
     let incarnation = Ulid::generate();
-    let log: Arc<dyn NodeLog> = Arc::new(FileLog::create(lock, incarnation, &FileLogOptions::default())?);
+    let log: Arc<dyn NodeLog> =
+        Arc::new(FileLog::create(lock, incarnation, &FileLogOptions::default())?);
     let claims = ownership.claim(incarnation).await?;
     let history: Arc<dyn History> = Arc::new(FileHistory::new(Arc::clone(lock)));
     remove_leftovers(&history, ownership.named().await).await?;
     let cache_bytes = usize::try_from(node.store.cache_bytes).unwrap_or(usize::MAX);
     let options = SlateOptions { cache_bytes, ..SlateOptions::default() };
-    let store: Arc<dyn StateStore> = Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
+    let store: Arc<dyn StateStore> =
+        Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
     let Drivers { handles, inboxes, clock, budget, failed } = drivers;
     let limits = budget.share(node.limits());
     let flush = FlushPolicy {

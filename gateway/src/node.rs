@@ -126,7 +126,12 @@ impl Node {
         Ok(node)
     }
 
-    async fn run(&mut self, id: PartitionId, inbox: Inbox, restored: Restored) -> Result<(), NodeError> {
+    async fn run(
+        &mut self,
+        id: PartitionId,
+        inbox: Inbox,
+        restored: Restored,
+    ) -> Result<(), NodeError> {
         let Restored { partition, adoption, store } = restored;
         let first = Lsn(partition.lsn().0 + 1 - adoption.records.len() as u64);
         self.shared.ownership.adopted(id, first).await?;
@@ -154,7 +159,9 @@ impl Node {
         self.drivers.shutdown().await;
         // The drivers may have used up the time, and the log needs some in any case.
         let closing = deadline.max(Instant::now() + CLOSING);
-        timeout_at(closing, self.shared.log.close()).await.map_err(|_| NodeError::LogNotClosed)??;
+        timeout_at(closing, self.shared.log.close())
+            .await
+            .map_err(|_| NodeError::LogNotClosed)??;
         if timeout_at(closing, self.close_stores()).await.is_err() {
             tracing::warn!("the state store could not be closed in time, which loses nothing");
         }
@@ -210,7 +217,8 @@ type SealedLogs = Arc<BTreeMap<Ulid, Box<dyn Sealed>>>;
 
 /// Opens every log that some partition must replay, once.
 async fn open_logs(plan: &Arc<Plan>, claims: &[Claim]) -> Result<SealedLogs, NodeError> {
-    let names: Vec<Ulid> = claims.iter().flat_map(|claim| &claim.replay).map(|link| link.incarnation).collect();
+    let names: Vec<Ulid> =
+        claims.iter().flat_map(|claim| &claim.replay).map(|link| link.incarnation).collect();
     let history = Arc::clone(&plan.history);
     blocking(move || {
         let mut sealed = BTreeMap::new();
@@ -278,9 +286,14 @@ fn replay(
         }
         // Bytes of its own: what stays in memory of a step must not keep its whole frame there.
         let bytes = bytes::Bytes::copy_from_slice(&step.records);
-        let records =
-            decode_step(bytes).map_err(|cause| NodeError::Record { partition, incarnation, cause })?;
-        restoring.replay(step.first, &records).map_err(|cause| NodeError::Restore { partition, cause })?;
+        let records = decode_step(bytes).map_err(|cause| NodeError::Record {
+            partition,
+            incarnation,
+            cause,
+        })?;
+        restoring
+            .replay(step.first, &records)
+            .map_err(|cause| NodeError::Restore { partition, cause })?;
     }
     Ok(())
 }
@@ -301,7 +314,9 @@ pub async fn remove_leftovers(
 ) -> Result<(), NodeError> {
     let history = Arc::clone(history);
     blocking(move || {
-        for incarnation in history.list()?.into_iter().filter(|incarnation| !named.contains(incarnation)) {
+        for incarnation in
+            history.list()?.into_iter().filter(|incarnation| !named.contains(incarnation))
+        {
             history.remove(incarnation)?;
         }
         Ok(())

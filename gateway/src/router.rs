@@ -66,7 +66,11 @@ impl Router {
         if told { Ok(outcome) } else { Err(DoorError::Closed) }
     }
 
-    async fn show(&self, partition: PartitionId, read: ReadRequest) -> Result<Vec<(RowKey, Row)>, DoorError> {
+    async fn show(
+        &self,
+        partition: PartitionId,
+        read: ReadRequest,
+    ) -> Result<Vec<(RowKey, Row)>, DoorError> {
         let driver = self.driver(partition)?;
         let slot = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| DoorError::Closed)?;
         let (show, rows) = oneshot::channel();

@@ -11,7 +11,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{EXPIRY_INTERVAL, StartError, tls};
 use crate::clock::Clock;
 use crate::config::Effective;
-use crate::config::module::{self, Egress, EgressKind, Endpoint, HttpIngress, Ingress, IngressKind, KeySource};
+use crate::config::module::{
+    self, Egress, EgressKind, Endpoint, HttpIngress, Ingress, IngressKind, KeySource,
+};
 use crate::driver::DriverHandle;
 use crate::egress::file::{FileEgressConfig, FileSink};
 use crate::egress::http::{HttpSink, Retention};
@@ -64,7 +66,10 @@ impl Edges {
                 self.http_sinks.insert(id, Arc::new(sink));
             }
             EgressKind::File { path } => {
-                let sink = FileSink::open(FileEgressConfig { id: id.clone(), path: path.clone() }, acknowledge)?;
+                let sink = FileSink::open(
+                    FileEgressConfig { id: id.clone(), path: path.clone() },
+                    acknowledge,
+                )?;
                 self.files().insert(id, Arc::new(sink));
             }
         }
@@ -80,14 +85,18 @@ impl Edges {
     }
 
     pub(super) fn sinks(&self) -> Sinks {
-        let http = self.http_sinks.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Sink>));
+        let http =
+            self.http_sinks.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Sink>));
         let files = self.files();
         let files = files.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Sink>));
         http.chain(files).collect()
     }
 
     pub(super) fn awaited(&self) -> HashMap<EgressId, Arc<dyn Awaited>> {
-        self.http_sinks.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Awaited>)).collect()
+        self.http_sinks
+            .iter()
+            .map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Awaited>))
+            .collect()
     }
 
     /// Whether a function may run only on durable input.
@@ -148,7 +157,8 @@ fn endpoint(declared: &Endpoint) -> Result<EndpointConfig, StartError> {
     config.tls = files.map_err(|cause| StartError::TlsFiles { name, cause })?;
     config.call_timeout = transport.call_timeout;
     config.connect_timeout = transport.connect_timeout;
-    config.concurrency = NonZeroUsize::new(declared.treatment.concurrency).unwrap_or(config.concurrency);
+    config.concurrency =
+        NonZeroUsize::new(declared.treatment.concurrency).unwrap_or(config.concurrency);
     if let Some(messages) = declared.batch_messages {
         config.messages_per_request = messages.max(config.messages_per_request);
     }
@@ -194,7 +204,8 @@ fn http_config(config: &Effective) -> HttpConfig {
     let ingresses = config.module.ingresses.iter().map(|ingress| match &ingress.kind {
         IngressKind::Http(declared) => http_ingress(ingress, declared),
     });
-    let readable = config.module.egresses.iter().filter(|egress| matches!(egress.kind, EgressKind::Http(_)));
+    let readable =
+        config.module.egresses.iter().filter(|egress| matches!(egress.kind, EgressKind::Http(_)));
     HttpConfig {
         limits,
         token: config.ingress_token.as_ref().map(|token| token.expose().to_owned()),

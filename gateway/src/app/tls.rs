@@ -28,7 +28,9 @@ pub enum TlsFileError {
     #[error("TG-0233: the client_key {} is encrypted; give it as a file without a password, and no client_key_password", .0.display())]
     Encrypted(PathBuf),
     /// A password without a key that it belongs to.
-    #[error("TG-0233: client_key_password is not supported: give client_key as a file without a password")]
+    #[error(
+        "TG-0233: client_key_password is not supported: give client_key as a file without a password"
+    )]
     Password,
     /// A certificate proves nothing without its key, nor a key without its certificate.
     #[error("TG-0233: client_cert and client_key belong together, but only one of them is given")]
@@ -65,7 +67,11 @@ fn identity(certificate: &Path, key: &Path) -> Result<Identity, TlsFileError> {
 fn file(what: &'static str, path: &Path) -> Result<Arc<[u8]>, TlsFileError> {
     let path = plain(path);
     let bytes = std::fs::read(path);
-    bytes.map(Arc::from).map_err(|cause| TlsFileError::Unreadable { what, path: path.to_owned(), cause })
+    bytes.map(Arc::from).map_err(|cause| TlsFileError::Unreadable {
+        what,
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// The path of `file:path` and `file:///path`.

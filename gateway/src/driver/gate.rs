@@ -96,7 +96,11 @@ mod tests {
         let mut gate = Gate::at(Lsn(1));
         gate.appended(Lsn(2), AppendTicket(1));
         assert_eq!(number(gate.pass(Lsn(2), effect(2))), None);
-        assert_eq!(number(gate.pass(Lsn(1), effect(1))), None, "not before what was emitted earlier");
+        assert_eq!(
+            number(gate.pass(Lsn(1), effect(1))),
+            None,
+            "not before what was emitted earlier"
+        );
         gate.advance(AppendTicket(1));
         assert_eq!((number(gate.release()), number(gate.release())), (Some(2), Some(1)));
     }

@@ -57,8 +57,13 @@ impl Driver {
     /// depends on nothing.
     fn depends_on(&self, effect: &Effect) -> Option<Lsn> {
         match effect {
-            Effect::Invoke { group, after } => (self.shared.durable_input)(&group.address.function).then_some(*after),
-            Effect::Load { .. } | Effect::Report(_) | Effect::ReportGap { .. } | Effect::RefuseSource { .. } => None,
+            Effect::Invoke { group, after } => {
+                (self.shared.durable_input)(&group.address.function).then_some(*after)
+            }
+            Effect::Load { .. }
+            | Effect::Report(_)
+            | Effect::ReportGap { .. }
+            | Effect::RefuseSource { .. } => None,
             Effect::Deliver { .. } | Effect::AcknowledgePeer { .. } => None,
             Effect::Emit { after, .. }
             | Effect::AcknowledgeSource { after, .. }

@@ -178,7 +178,11 @@ impl Driver {
 
     /// Tells the partition that its time has come, and gives functions up that have no time left.
     async fn look_at_the_clock(&mut self) -> Result<(), DriverFailure> {
-        if self.partition.next_deadline().is_some_and(|deadline| deadline <= self.shared.clock.now()) {
+        if self
+            .partition
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= self.shared.clock.now())
+        {
             self.wait_for_room().await?;
             self.handle(Event::DeadlineReached);
         }
@@ -227,7 +231,9 @@ impl Driver {
                 self.backlog.flush(applied);
                 self.handle(Event::FlushCommitted);
             }
-            Change::Flush(Turn::Ended(Err(cause))) => return Err(DriverFailure::Rows { partition, cause }),
+            Change::Flush(Turn::Ended(Err(cause))) => {
+                return Err(DriverFailure::Rows { partition, cause });
+            }
             // Either is looked at after every change.
             Change::Pressure | Change::Flush(Turn::Begin) => {}
         }
@@ -275,7 +281,8 @@ impl Driver {
             .idempotency
             .map(|(key, body_hash)| Arc::new(ClientRequest::new(&inbound.target, &key, body_hash)));
         let origin = Origin::Client { ticket, wants_reply, request };
-        let envelope = Envelope { caller: None, target: inbound.target, argument: inbound.argument };
+        let envelope =
+            Envelope { caller: None, target: inbound.target, argument: inbound.argument };
         self.handle(Event::MessageReceived { origin, envelope });
     }
 
@@ -344,7 +351,9 @@ impl Driver {
 const fn is_answer(event: &Event) -> bool {
     matches!(
         event,
-        Event::InvocationSucceeded { .. } | Event::InvocationIncomplete { .. } | Event::InvocationFailed { .. }
+        Event::InvocationSucceeded { .. }
+            | Event::InvocationIncomplete { .. }
+            | Event::InvocationFailed { .. }
     )
 }
 

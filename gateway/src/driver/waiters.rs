@@ -50,12 +50,18 @@ impl Waiters {
         let Some((client, wants_reply)) = self.clients.remove(&ticket) else { return };
         match answer {
             ClientAnswer::Refused(refusal) => drop(client.send(Err(DoorError::Refused(refusal)))),
-            ClientAnswer::Accepted { request: Some(request) } if wants_reply => self.await_reply(request, client),
+            ClientAnswer::Accepted { request: Some(request) } if wants_reply => {
+                self.await_reply(request, client)
+            }
             ClientAnswer::Accepted { .. } => drop(client.send(Ok(Outcome::Accepted))),
-            ClientAnswer::Repeated { request, progress } if wants_reply && progress.reply.is_none() => {
+            ClientAnswer::Repeated { request, progress }
+                if wants_reply && progress.reply.is_none() =>
+            {
                 self.await_reply(request, client);
             }
-            ClientAnswer::Repeated { progress, .. } => drop(client.send(Ok(Outcome::Repeated(progress)))),
+            ClientAnswer::Repeated { progress, .. } => {
+                drop(client.send(Ok(Outcome::Repeated(progress))))
+            }
         }
     }
 

@@ -72,7 +72,7 @@ impl WriteBehind {
         self.under_way.is_none()
     }
 
-    /// Writes rows into the store. The node's memory of what the log must keep does not depend on it.
+    /// Begins to write rows into the store.
     pub(super) fn begin(&mut self, flush: Flush, batch: FlushBatch) {
         self.under_way = Some(AbortOnDropHandle::new(tokio::spawn(flush.run(batch))));
     }
@@ -104,7 +104,9 @@ impl Flush {
         metrics::counter!("tidegate_store_flushed_rows_total").increment(rows as u64);
         metrics::histogram!("tidegate_store_flush_seconds").record(begun.elapsed());
         match self.shared.ownership.flushed(self.partition, applied).await {
-            Ok(retired) => retired.into_iter().for_each(|incarnation| (self.shared.retire)(incarnation)),
+            Ok(retired) => {
+                retired.into_iter().for_each(|incarnation| (self.shared.retire)(incarnation))
+            }
             // The chain names more logs than it needs to until it can be written again.
             Err(error) => {
                 tracing::error!(code = error.code(), %error, partition = %self.partition, "the chain could not be shortened");

@@ -8,7 +8,9 @@ use tidegate::invoker::Invoke;
 use tidegate_core::id::PartitionId;
 use tidegate_core::message::TypedValue;
 use tidegate_core::partition::event::Event;
-use tidegate_core::partition::group::{Expiration, Failure, FailureScope, Group, Mutation, Response, ValueSpec};
+use tidegate_core::partition::group::{
+    Expiration, Failure, FailureScope, Group, Mutation, Response, ValueSpec,
+};
 
 use crate::world::{address, egress, text, value};
 
@@ -79,6 +81,19 @@ pub(crate) fn content(group: &Group) -> Option<Event> {
     Some(succeeded(group, Response::default()))
 }
 
+/// They take every message but large ones, which stay.
+pub(crate) fn delicate(group: &Group) -> Option<Event> {
+    let heavy = group.messages.iter().any(|message| &*message.argument.typename == LARGE);
+    if heavy { None } else { content(group) }
+}
+
+/// They send `again` to themselves for ever, and leave other messages to the test.
+pub(crate) fn endless(group: &Group) -> Option<Event> {
+    let message = group.messages.iter().find(|message| text(&message.argument) == "again")?;
+    let sends = vec![(group.address.clone(), message.argument.clone())];
+    Some(succeeded(group, Response { sends, ..Response::default() }))
+}
+
 /// Each message is a list of ids `a>b>c`: the rest of it goes to the first one, and in the end it is emitted.
 pub(crate) fn relaying(group: &Group) -> Option<Event> {
     let mut response = Response::default();
@@ -110,14 +125,17 @@ pub(crate) fn adding(group: &Group) -> Option<Event> {
 
 /// They answer whoever called with what they were sent.
 pub(crate) fn replying(group: &Group) -> Option<Event> {
-    let replies = group.messages.iter().filter_map(|message| {
-        Some((message.caller.clone()?, message.argument.clone()))
-    });
+    let replies = group
+        .messages
+        .iter()
+        .filter_map(|message| Some((message.caller.clone()?, message.argument.clone())));
     let sends = replies.collect();
     Some(succeeded(group, Response { sends, ..Response::default() }))
 }
 
+const LARGE: &str = "test/bytes";
+
 /// A payload of so many bytes.
 pub(crate) fn large(bytes: usize) -> TypedValue {
-    TypedValue::new("test/bytes", Bytes::from(vec![7; bytes]))
+    TypedValue::new(LARGE, Bytes::from(vec![7; bytes]))
 }

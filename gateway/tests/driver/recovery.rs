@@ -96,7 +96,7 @@ async fn a_log_that_was_lost_keeps_the_node_from_starting() {
         node.send(&id_in(2), "1").await.unwrap().unwrap();
         settle().await;
     }
-    deployment.lose_oldest_log_content();
+    deployment.lose_first_log();
     let error = deployment.try_start(automatic()).await.err().unwrap();
     assert!(error.to_string().contains("TG-0293"), "{error}");
 }

@@ -14,13 +14,15 @@ use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
 use tidegate::egress::Sink;
 use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
 use tidegate::log::memory::{MemoryLog, SyncMode};
-use tidegate::log::{AppendTicket, FrameNumber, LogFailure, History, HistoryError, LoggedStep, NodeLog, Sealed};
+use tidegate::log::{
+    AppendTicket, FrameNumber, History, HistoryError, LogFailure, LoggedStep, NodeLog, Sealed,
+};
 use tidegate::node::{Node, NodeError, Plan, Stopped};
 use tidegate::ownership::single::SingleOwner;
 use tidegate::ownership::{Layout, Ownership};
 use tidegate::router::Router;
-use tidegate::store::faulty::{Faults, FaultyStore};
 use tidegate::store::StateStore;
+use tidegate::store::faulty::{Faults, FaultyStore};
 use tidegate::store::memory::MemoryStore;
 use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::codec::row::{decode_row, encode_key};
@@ -65,10 +67,15 @@ pub(crate) fn egress() -> EgressId {
     EgressId::parse("bank/journal").unwrap()
 }
 
-/// An id that belongs to a partition.
+/// Ids that belong to a partition.
+pub(crate) fn ids_in(partition: u16) -> impl Iterator<Item = String> {
+    let ids = (0..).map(|number: u32| format!("id{number}"));
+    ids.filter(move |id| PARTITIONS.partition_of(&address(id)) == PartitionId(partition))
+}
+
+/// The first id that belongs to a partition.
 pub(crate) fn id_in(partition: u16) -> String {
-    let mut ids = (0..).map(|number| format!("id{number}"));
-    ids.find(|id| PARTITIONS.partition_of(&address(id)) == PartitionId(partition)).unwrap()
+    ids_in(partition).next().unwrap()
 }
 
 /// Lets everything happen that can happen without time.
@@ -81,6 +88,7 @@ pub(crate) struct Deployment {
     directory: TempDir,
     pub(crate) rows: MemoryStore,
     logs: Logs,
+    first: Mutex<Option<Ulid>>,
 }
 
 type Logs = Arc<Mutex<BTreeMap<Ulid, Arc<MemoryLog>>>>;
@@ -140,7 +148,7 @@ impl Sink for Journal {
 impl Deployment {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        Self { directory, rows: MemoryStore::new(), logs: Logs::default() }
+        Self { directory, rows: MemoryStore::new(), logs: Logs::default(), first: Mutex::default() }
     }
 
     /// Starts a node that is expected to start.
@@ -155,9 +163,9 @@ impl Deployment {
         let ownership = SingleOwner::open_or_create(self.directory.path(), layout).unwrap();
         let (incarnation, log) = (Ulid::generate(), Arc::new(MemoryLog::new(life.sync)));
         self.logs.lock().unwrap().insert(incarnation, Arc::clone(&log));
+        self.first.lock().unwrap().get_or_insert(incarnation);
         let claims = ownership.claim(incarnation).await?;
-        let (handles, inboxes): (Vec<_>, Vec<_>) =
-            (0..PARTITIONS.get()).map(|_| inbox()).unzip();
+        let (handles, inboxes): (Vec<_>, Vec<_>) = (0..PARTITIONS.get()).map(|_| inbox()).unzip();
         let inboxes = (0..).map(PartitionId).zip(inboxes).collect();
         let functions = Functions::new(life.behaviour, handles.clone());
         let (failed, failures) = unbounded_channel();
@@ -200,11 +208,11 @@ impl Deployment {
         self.logs.lock().unwrap().len()
     }
 
-    /// Loses the log of the first life that is still known.
-    pub(crate) fn lose_oldest_log_content(&self) {
-        let mut logs = self.logs.lock().unwrap();
-        let oldest = *logs.keys().next().unwrap();
-        logs.insert(oldest, Arc::new(MemoryLog::new(SyncMode::Explicit)));
+    /// Loses what is in the log of the first life.
+    pub(crate) fn lose_first_log(&self) {
+        let first = self.first.lock().unwrap().unwrap();
+        let empty = Arc::new(MemoryLog::new(SyncMode::Explicit));
+        self.logs.lock().unwrap().insert(first, empty);
     }
 
     /// Another process opens the database of a partition.
