@@ -65,7 +65,7 @@ spec:
   tidegate:
     atempts: 3
 ";
-    let (ended, said) = Gateway::new(module).with("partitions", "8").refuse().await;
+    let (ended, said) = Gateway::new(module).refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
     assert!(said.contains("module.yaml:6:5"), "{said}");
     assert!(said.contains("TG-0102") && said.contains("did you mean `attempts`?"), "{said}");
@@ -83,7 +83,7 @@ spec:
     let mut lenient = Gateway::new(module);
     lenient.start().await;
     assert!(lenient.errors().contains("did you mean `maxNumBatchRequests`?"), "{}", lenient.errors());
-    let mut strict = Gateway::new(module).with("strict=true", "");
+    let mut strict = Gateway::new(module).with("strict", "true");
     let (ended, said) = strict.refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
 }
