@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_core::codec::record::decode_step;
 use tidegate_core::codec::row::head_range;
-use tidegate_core::id::PartitionId;
+use tidegate_core::id::{Lsn, PartitionId};
 use tidegate_core::limits::Limits;
 use tidegate_core::partition::effect::Effects;
 use tidegate_core::partition::planted::Planted;
@@ -123,7 +123,7 @@ impl Node {
     async fn run(&mut self, inbox: Inbox, restored: Restored) -> Result<(), NodeError> {
         let Restored { partition, adoption, store } = restored;
         let id = partition.id();
-        let first = tidegate_core::id::Lsn(partition.lsn().0 + 1 - adoption.records.len() as u64);
+        let first = Lsn(partition.lsn().0 + 1 - adoption.records.len() as u64);
         self.shared.ownership.adopted(id, first).await?;
         self.stores.push(Arc::clone(&store));
         let me = self.handles[usize::from(id.0)].clone();
@@ -137,12 +137,16 @@ impl Node {
     pub async fn stop(mut self, grace: Duration) -> Result<(), NodeError> {
         let patience = Instant::now() + grace;
         let finished: Vec<_> = self.handles.iter().map(|driver| finish(driver, patience)).collect();
-        for finished in finished {
+        let mut flushed = Vec::new();
+        for (partition, finished) in (0..).map(PartitionId).zip(finished) {
             // A driver that failed has said so already, and has nothing to flush.
-            drop(timeout_at(patience + grace, finished).await);
+            if let Ok(Ok(last)) = timeout_at(patience + grace, finished).await {
+                flushed.push((partition, last));
+            }
         }
         self.drivers.shutdown().await;
         self.shared.log.close().await?;
+        self.shared.ownership.released(flushed).await?;
         for store in &self.stores {
             store.close().await?;
         }
@@ -151,7 +155,7 @@ impl Node {
     }
 }
 
-fn finish(driver: &DriverHandle, patience: Instant) -> oneshot::Receiver<()> {
+fn finish(driver: &DriverHandle, patience: Instant) -> oneshot::Receiver<Lsn> {
     let (finished, done) = oneshot::channel();
     driver.tell(Command::Finish { patience, finished });
     done

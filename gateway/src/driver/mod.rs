@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tidegate_core::address::{EgressId, FunctionType};
-use tidegate_core::id::{PartitionId, Timestamp};
+use tidegate_core::id::{Lsn, PartitionId, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, Origin};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::effect::{Effects, ReadRequest};
@@ -56,10 +56,10 @@ pub(crate) enum Command {
     /// Somebody wants to see rows.
     Show { read: ReadRequest, show: Show },
     /// The store has committed a flush.
-    Flushed(Result<tidegate_core::id::Lsn, RowError>),
+    Flushed(Result<Lsn, RowError>),
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made
-    /// durable and flushed, and the driver ends.
-    Finish { patience: Instant, finished: oneshot::Sender<()> },
+    /// durable and flushed, and the driver ends. It tells its last record, which the store holds then.
+    Finish { patience: Instant, finished: oneshot::Sender<Lsn> },
 }
 
 /// The way to a driver.
@@ -157,7 +157,7 @@ pub struct Driver {
     detained: Vec<Room>,
     /// Groups that functions are processing for us.
     invoked: usize,
-    finish: Option<(Instant, oneshot::Sender<()>)>,
+    finish: Option<(Instant, oneshot::Sender<Lsn>)>,
     buffer: Vec<u8>,
 }
 
@@ -172,7 +172,7 @@ impl Driver {
         (me, inbox): (DriverHandle, Inbox),
     ) -> Self {
         // What was replayed is durable; only the adoption itself is not.
-        let replayed = tidegate_core::id::Lsn(partition.lsn().0 - adoption.records.len() as u64);
+        let replayed = Lsn(partition.lsn().0 - adoption.records.len() as u64);
         let backlog = Backlog::new(partition.id(), shared.retention.clone(), replayed);
         Self {
             durable: shared.log.durable(),
@@ -361,11 +361,11 @@ impl Driver {
     fn flush_if_due(&mut self) {
         let backlog = self.durable.borrow().backlog_bytes;
         let dirty = self.partition.memory().dirty;
-        let finishing = self.is_finishing() && self.gate.is_settled();
+        let last = self.is_finishing() && self.gate.is_settled() && !self.backlog.is_flushed();
         let policy = self.shared.flush;
         let exceeded = self.shared.budget.is_exceeded();
         let large = dirty >= policy.dirty_bytes || backlog >= policy.backlog_bytes;
-        if !self.writing.may_begin(finishing, large || (exceeded && dirty > 0)) {
+        if !self.writing.may_begin(last, large || (exceeded && dirty > 0)) {
             return;
         }
         match self.partition.begin_flush() {
@@ -385,13 +385,14 @@ impl Driver {
 
     /// Whether the driver was told to finish, and has nothing left that would be lost or done again without need.
     fn is_finished(&mut self) -> bool {
-        let settled = self.gate.is_settled() && self.writing.is_clean();
+        let settled = self.gate.is_settled() && self.backlog.is_flushed();
         if !settled || !self.is_finishing() {
             return false;
         }
+        let last = self.partition.lsn();
         if let Some((_, finished)) = self.finish.take() {
             // Whoever waited may have run out of patience.
-            let _ = finished.send(());
+            let _ = finished.send(last);
         }
         true
     }

@@ -72,6 +72,11 @@ impl Backlog {
         self.appended = last;
     }
 
+    /// Whether the store holds every record of the partition.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.appended == self.flushed
+    }
+
     /// The log is durable up to a frame, and this partition up to a record.
     pub(super) fn advance(&mut self, durable: Option<Lsn>, frame: FrameNumber) {
         if let Some(durable) = durable {
@@ -110,8 +115,10 @@ mod tests {
         backlog.advance(Some(Lsn(4)), FrameNumber(8));
         backlog.flush(Lsn(3));
         assert_eq!(lowest(&retention), [NOTHING, 6]);
+        assert!(!backlog.is_flushed());
         backlog.flush(Lsn(4));
         assert_eq!(lowest(&retention), [NOTHING, NOTHING]);
+        assert!(backlog.is_flushed());
         backlog.append(Lsn(5));
         assert_eq!(lowest(&retention), [NOTHING, 9]);
     }

@@ -22,8 +22,6 @@ pub(super) struct WriteBehind {
     /// Not before, however much waits.
     earliest: Instant,
     under_way: bool,
-    /// The last attempt found nothing to write.
-    clean: bool,
 }
 
 impl WriteBehind {
@@ -31,7 +29,7 @@ impl WriteBehind {
     pub(super) fn new(interval: Duration, partition: PartitionId, partitions: usize) -> Self {
         let share = f64::from(partition.0 + 1) / partitions.max(1) as f64;
         let due = Instant::now() + interval.mul_f64(share.min(1.0));
-        Self { interval, due, earliest: Instant::now(), under_way: false, clean: false }
+        Self { interval, due, earliest: Instant::now(), under_way: false }
     }
 
     /// When the driver should look again.
@@ -39,15 +37,15 @@ impl WriteBehind {
         (!self.under_way).then_some(self.due)
     }
 
-    pub(super) fn may_begin(&self, finishing: bool, large: bool) -> bool {
+    /// `last` says that the driver waits for nothing but this flush.
+    pub(super) fn may_begin(&self, last: bool, large: bool) -> bool {
         let now = Instant::now();
-        let wanted = finishing || now >= self.due || (large && now >= self.earliest);
-        wanted && !self.under_way && !(finishing && self.clean)
+        let wanted = last || now >= self.due || (large && now >= self.earliest);
+        wanted && !self.under_way
     }
 
     pub(super) fn begin(&mut self) {
         self.under_way = true;
-        self.clean = false;
     }
 
     /// The store has committed what was begun.
@@ -57,18 +55,12 @@ impl WriteBehind {
     }
 
     pub(super) fn nothing_to_do(&mut self) {
-        self.clean = true;
         self.rest();
     }
 
     fn rest(&mut self) {
         self.due = Instant::now() + self.interval;
         self.earliest = Instant::now() + BREATH;
-    }
-
-    /// Whether everything that was durable at the last attempt is in the store.
-    pub(super) fn is_clean(&self) -> bool {
-        self.clean && !self.under_way
     }
 }
 
