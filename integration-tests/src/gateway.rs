@@ -203,12 +203,18 @@ impl Gateway {
     /// # Panics
     /// If one is not.
     pub async fn send_lines(&self, messages: impl Iterator<Item = (String, String)>) {
-        let line = |(target, text)| serde_json::json!({"target": target, "text": text}).to_string() + "\n";
+        let line =
+            |(target, text)| serde_json::json!({"target": target, "text": text}).to_string() + "\n";
         let body: String = messages.map(line).collect();
         let sent = body.lines().count();
         let answer = self.http.post(&self.url("/v1/messages"), &[], body).await.unwrap();
         let accepted = answer.text().lines().filter(|line| line.contains(r#""status":"accepted""#));
-        assert_eq!(accepted.count(), sent, "not all were accepted: {:?}", answer.text().lines().last());
+        assert_eq!(
+            accepted.count(),
+            sent,
+            "not all were accepted: {:?}",
+            answer.text().lines().last()
+        );
     }
 
     /// A value of an address; nothing if it is absent.
@@ -249,11 +255,20 @@ pub const TEXT: (&str, &str) = ("content-type", "text/plain");
 ///
 /// # Panics
 /// If there is none in time, or if the gateway refuses.
-pub async fn call(http: &Http, ingress: SocketAddr, address: &str, key: &str, text: &str) -> Answer {
+pub async fn call(
+    http: &Http,
+    ingress: SocketAddr,
+    address: &str,
+    key: &str,
+    text: &str,
+) -> Answer {
     let url = format!("http://{ingress}/v1/functions/{address}/call");
     until(&format!("a reply from {address} for {key}"), PATIENCE, async || {
         let headers = [TEXT, ("idempotency-key", key)];
-        let answered = tokio::time::timeout(Duration::from_secs(10), http.post(&url, &headers, text.to_owned()));
+        let answered = tokio::time::timeout(
+            Duration::from_secs(10),
+            http.post(&url, &headers, text.to_owned()),
+        );
         let answer = answered.await.ok()?.ok()?;
         match answer.status.as_u16() {
             200 => Some(answer),

@@ -44,6 +44,9 @@ use crate::store::PartitionStore;
 
 /// Most events that are handled before the driver looks at the log and the clock again.
 const EVENTS_PER_TURN: usize = 256;
+/// The part of the dirty bytes at which a flush is due anyway, as a divisor, that is worth a flush while the node uses too
+/// much memory. Flushes of less free nothing, and fill the store with small files faster than it can merge them.
+const WORTH_A_FLUSH: usize = 8;
 /// How often a driver with closed doors looks whether they may be opened.
 const DOOR_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -363,9 +366,9 @@ impl Driver {
         let dirty = self.partition.memory().dirty;
         let last = self.is_finishing() && self.gate.is_settled() && !self.backlog.is_flushed();
         let policy = self.shared.flush;
-        let exceeded = self.shared.budget.is_exceeded();
+        let pressed = self.shared.budget.is_exceeded() && dirty >= policy.dirty_bytes / WORTH_A_FLUSH;
         let large = dirty >= policy.dirty_bytes || backlog >= policy.backlog_bytes;
-        if !self.writing.may_begin(last, large || (exceeded && dirty > 0)) {
+        if !self.writing.may_begin(last, large || pressed) {
             return;
         }
         match self.partition.begin_flush() {

@@ -9,7 +9,9 @@ use integration_tests::module::Module;
 use integration_tests::rows::read_all;
 use integration_tests::wait::until_equal;
 use tidegate_core::partition::row::{Row, TimerTask};
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec,
+};
 
 const CLOCK: FunctionType = FunctionType::named("time/clock");
 const BELL: FunctionType = FunctionType::named("time/bell");

@@ -12,7 +12,9 @@ use integration_tests::http::Http;
 use integration_tests::module::Module;
 use integration_tests::wait::{PATIENCE, until};
 use serde_json::Value;
-use tidegate_sdk::{Context, EgressId, Error, FunctionSpec, FunctionType, Message, StatefulFunctions};
+use tidegate_sdk::{
+    Context, EgressId, Error, FunctionSpec, FunctionType, Message, StatefulFunctions,
+};
 
 const SCRIBE: FunctionType = FunctionType::named("office/scribe");
 const BOOK: EgressId = EgressId::named("office/book");
@@ -45,7 +47,9 @@ async fn every_record_is_in_the_file_once_and_without_a_gap() {
     let functions = Functions::serve(StatefulFunctions::new().with(scribe)).await;
     let mut gateway = Gateway::new("").with("store-flush-interval", "300ms");
     let book = gateway.path("book.jsonl");
-    gateway.declare(Module::serving("office", functions.address(), &[]).file_egress("office/book", &book));
+    gateway.declare(
+        Module::serving("office", functions.address(), &[]).file_egress("office/book", &book),
+    );
     gateway.start().await;
     let ingress = gateway.ingress();
     let http = Http::new();
@@ -54,7 +58,8 @@ async fn every_record_is_in_the_file_once_and_without_a_gap() {
             let http = http.clone();
             async move {
                 let address = format!("office/scribe/s{}", number % 30);
-                call(&http, ingress, &address, &number.to_string(), &format!("note {number}")).await;
+                call(&http, ingress, &address, &number.to_string(), &format!("note {number}"))
+                    .await;
             }
         });
         calls.buffer_unordered(CLIENTS).collect::<()>().await;

@@ -40,7 +40,11 @@ impl Sample {
     fn start(folder: &Path) -> Self {
         let (scorer, functions) = (ports::free(), ports::free());
         let arguments = ["scorer", "--listen", &scorer.to_string()];
-        let scoring = Process::start("the scorer", Self::command(&arguments, folder), &folder.join("scorer.errors"));
+        let scoring = Process::start(
+            "the scorer",
+            Self::command(&arguments, folder),
+            &folder.join("scorer.errors"),
+        );
         let mut sample = Self { scorer, functions, running: vec![scoring] };
         sample.start_functions(folder);
         sample
@@ -51,7 +55,11 @@ impl Sample {
         let arguments = ["functions", "--listen", &listen, "--scorer", &scorer];
         let command = Self::command(&arguments, folder);
         self.running.truncate(1);
-        self.running.push(Process::start("the functions", command, &folder.join("functions.errors")));
+        self.running.push(Process::start(
+            "the functions",
+            command,
+            &folder.join("functions.errors"),
+        ));
     }
 }
 
@@ -92,9 +100,14 @@ async fn alerts_counts_and_timers_are_those_of_an_undisturbed_run() {
     let folder = gateway.path("");
     let mut sample = Sample::start(&folder);
     gateway.declare(MODULE.replace("127.0.0.1:8081", &sample.functions.to_string()));
-    run_to_end(&["generate", "--seed", "7", "--transactions", TRANSACTIONS, "--file", "data.csv"], &folder).await;
+    run_to_end(
+        &["generate", "--seed", "7", "--transactions", TRANSACTIONS, "--file", "data.csv"],
+        &folder,
+    )
+    .await;
     let expected: Value =
-        serde_json::from_str(&run_to_end(&["expect", "--file", "data.csv"], &folder).await).unwrap();
+        serde_json::from_str(&run_to_end(&["expect", "--file", "data.csv"], &folder).await)
+            .unwrap();
     gateway.start().await;
 
     let (url, admin) = (gateway.url(""), format!("http://{}", gateway.admin()));
@@ -133,11 +146,16 @@ async fn nothing_else_is_left(data: &Path, expected: &Value) {
     let rows = read_all(data, 8).await;
     let timers = rows.iter().filter(|(_, row)| matches!(row, Row::Timer(TimerTask::Send { .. })));
     assert_eq!(timers.count() as u64, expected["timers"].as_u64().unwrap(), "pending timers");
-    let waiting = rows.iter().filter(|(key, _)| matches!(key, RowKey::Mailbox(..) | RowKey::Outbox(..)));
+    let waiting =
+        rows.iter().filter(|(key, _)| matches!(key, RowKey::Mailbox(..) | RowKey::Outbox(..)));
     assert_eq!(waiting.count(), 0, "messages wait that nobody processes");
-    let is_manager = |address: &Address| address.function.to_string() == "fraud/transaction-manager";
-    let remembered = rows.iter().filter(|(key, _)| matches!(key, RowKey::Value(address, _) if is_manager(address)));
+    let is_manager =
+        |address: &Address| address.function.to_string() == "fraud/transaction-manager";
+    let remembered = rows
+        .iter()
+        .filter(|(key, _)| matches!(key, RowKey::Value(address, _) if is_manager(address)));
     assert_eq!(remembered.count(), 0, "transactions that were not concluded");
-    let counts = rows.iter().filter(|(key, _)| matches!(key, RowKey::Value(_, name) if &**name == "count"));
+    let counts =
+        rows.iter().filter(|(key, _)| matches!(key, RowKey::Value(_, name) if &**name == "count"));
     assert_eq!(counts.count(), expected["counts"].as_object().unwrap().len());
 }

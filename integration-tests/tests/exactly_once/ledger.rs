@@ -13,7 +13,9 @@ use integration_tests::http::Http;
 use integration_tests::module::Module;
 use integration_tests::wait::until_equal;
 use serde::{Deserialize, Serialize};
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, JsonType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, JsonType, Message, StatefulFunctions, ValueSpec,
+};
 
 const ACCOUNT: FunctionType = FunctionType::named("bank/account");
 const BALANCE: ValueSpec<i64> = ValueSpec::named("balance");
@@ -78,7 +80,8 @@ struct Transfer {
 
 fn transfers(chance: &mut Chance, balances: &mut BTreeMap<String, i64>) -> Vec<Transfer> {
     let mut transfer = |number| {
-        let (from, to) = (format!("a{}", chance.below(ACCOUNTS)), format!("a{}", chance.below(ACCOUNTS)));
+        let (from, to) =
+            (format!("a{}", chance.below(ACCOUNTS)), format!("a{}", chance.below(ACCOUNTS)));
         let amount = 1 + chance.below(100) as i64;
         *balances.entry(from.clone()).or_default() -= amount;
         *balances.entry(to.clone()).or_default() += amount;
@@ -116,7 +119,8 @@ async fn transfers_are_applied_once_and_repeated_calls_get_the_same_reply() {
     assert!(repeated == replies, "a repeated call got another reply");
     for (account, balance) in &balances {
         let address = format!("bank/account/{account}");
-        until_equal(&address, Some(*balance), async || gateway.value(&address, "balance").await).await;
+        until_equal(&address, Some(*balance), async || gateway.value(&address, "balance").await)
+            .await;
     }
     assert_eq!(balances.values().sum::<i64>(), 0);
 }
@@ -132,7 +136,11 @@ async fn without_a_key_what_was_accepted_is_applied_once_and_what_is_unknown_at_
         while finished.try_recv().is_err() {
             number += 1;
             let text = format!("notice {number}");
-            if http.post(&url, &[TEXT], text).await.is_ok_and(|answer| answer.status.as_u16() == 202) {
+            if http
+                .post(&url, &[TEXT], text)
+                .await
+                .is_ok_and(|answer| answer.status.as_u16() == 202)
+            {
                 accepted.push(number.to_string());
             }
         }

@@ -6,7 +6,9 @@ use integration_tests::gateway::Gateway;
 use integration_tests::module::Module;
 use integration_tests::ports;
 use integration_tests::wait::{PATIENCE, until, until_equal};
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec,
+};
 
 const COUNTER: FunctionType = FunctionType::named("shop/counter");
 const COUNT: ValueSpec<i64> = ValueSpec::named("count");
@@ -37,7 +39,10 @@ async fn an_address_that_always_fails_is_parked_and_the_others_flow() {
     let mut gateway = Gateway::new(Module::serving("shop", functions.address(), &FEW_ATTEMPTS));
     gateway.start().await;
     for _ in 0..5 {
-        assert_eq!(gateway.send("shop/counter/broken", "one more").await.unwrap().status.as_u16(), 202);
+        assert_eq!(
+            gateway.send("shop/counter/broken", "one more").await.unwrap().status.as_u16(),
+            202
+        );
     }
     until_equal("the address is parked", 1.0, async || reports(&gateway, "parked").await).await;
     let said = gateway.errors();
@@ -72,7 +77,8 @@ async fn an_endpoint_that_is_away_for_a_while_costs_nothing_but_time() {
     let _functions = Functions::serve_at(address, counters()).await;
     for number in 0..50 {
         let counter = format!("shop/counter/c{number}");
-        until_equal(&counter, Some(1), async || gateway.value::<i64>(&counter, "count").await).await;
+        until_equal(&counter, Some(1), async || gateway.value::<i64>(&counter, "count").await)
+            .await;
     }
     assert_eq!(reports(&gateway, "parked").await, 0.0);
 }
@@ -91,6 +97,9 @@ async fn an_endpoint_that_goes_and_comes_back_goes_on_where_it_was() {
     })
     .await;
     let _functions = Functions::serve_at(address, counters()).await;
-    until_equal("counting goes on", Some(2), async || gateway.value::<i64>("shop/counter/ann", "count").await).await;
+    until_equal("counting goes on", Some(2), async || {
+        gateway.value::<i64>("shop/counter/ann", "count").await
+    })
+    .await;
     assert_eq!(reports(&gateway, "parked").await, 0.0);
 }

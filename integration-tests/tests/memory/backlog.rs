@@ -5,7 +5,9 @@ use std::time::Duration;
 use integration_tests::functions::Functions;
 use integration_tests::module::Module;
 use integration_tests::wait::until;
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec,
+};
 
 use crate::{TURN, assert_bounded, small};
 

@@ -32,6 +32,5 @@ fn peak_mib(gateway: &mut Gateway) -> u64 {
 
 fn assert_bounded(gateway: &mut Gateway) {
     let peak = peak_mib(gateway);
-    eprintln!("peak {peak} MiB");
     assert!(peak < RESIDENT_MIB_MAX, "{peak} MiB with a budget of {BUDGET_MIB} MiB");
 }

@@ -5,7 +5,9 @@ use futures::{StreamExt, stream};
 use integration_tests::functions::Functions;
 use integration_tests::gateway::call;
 use integration_tests::module::Module;
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, Type, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, Type, ValueSpec,
+};
 
 use crate::{BUDGET_MIB, TURN, assert_bounded, small};
 
@@ -30,7 +32,9 @@ impl Type for Box {
 
 /// Bytes that nobody can compress, and that are others for every shelf.
 fn content(id: &str) -> Bytes {
-    let mut state = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)) | 1;
+    let mut state = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    }) | 1;
     let mut words = Vec::with_capacity(BOX_BYTES);
     while words.len() < BOX_BYTES {
         state ^= state << 13;
@@ -65,18 +69,28 @@ async fn state_of_ten_times_the_memory_is_kept_and_found_again() {
     let ask = |what: &'static str, number: u64| {
         let http = &http;
         async move {
-            let answer = call(http, ingress, &format!("depot/shelf/{number}"), &format!("{what} {number}"), what).await;
+            let answer = call(
+                http,
+                ingress,
+                &format!("depot/shelf/{number}"),
+                &format!("{what} {number}"),
+                what,
+            )
+            .await;
             answer.text().to_owned()
         }
     };
     let filled = stream::iter(0..BOXES).map(|number| ask("fill", number)).buffer_unordered(16);
     assert!(filled.all(async |reply| reply == "filled").await);
-    let looked = stream::iter((0..BOXES).step_by(17)).map(|number| ask("look", number)).buffer_unordered(8);
+    let looked =
+        stream::iter((0..BOXES).step_by(17)).map(|number| ask("look", number)).buffer_unordered(8);
     assert!(looked.all(async |reply| reply == "right").await);
     assert_bounded(&mut gateway);
 
     gateway.crash().await;
-    let looked = stream::iter((5..BOXES).step_by(67)).map(|number| ask("look again", number)).buffer_unordered(8);
+    let looked = stream::iter((5..BOXES).step_by(67))
+        .map(|number| ask("look again", number))
+        .buffer_unordered(8);
     assert!(looked.all(async |reply| reply == "right").await);
     assert_bounded(&mut gateway);
 }

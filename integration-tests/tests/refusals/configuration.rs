@@ -33,8 +33,8 @@ async fn all_faults_of_a_module_are_reported_together_before_a_port_is_bound() {
     let (ended, said) = gateway.refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
     for part in [
-        "module.yaml:4:", // another scheme
-        "module.yaml:5:", // not a number
+        "module.yaml:4:",  // another scheme
+        "module.yaml:5:",  // not a number
         "module.yaml:10:", // a path without a slash
         "module.yaml:12:", // a target that nobody serves
         "module.yaml:15:", // a kind that nobody knows
@@ -82,7 +82,11 @@ spec:
 ";
     let mut lenient = Gateway::new(module);
     lenient.start().await;
-    assert!(lenient.errors().contains("did you mean `maxNumBatchRequests`?"), "{}", lenient.errors());
+    assert!(
+        lenient.errors().contains("did you mean `maxNumBatchRequests`?"),
+        "{}",
+        lenient.errors()
+    );
     let mut strict = Gateway::new(module).with("strict", "true");
     let (ended, said) = strict.refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");

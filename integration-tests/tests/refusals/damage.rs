@@ -9,7 +9,9 @@ use integration_tests::gateway::{Gateway, file_in};
 use integration_tests::module::Module;
 use tidegate::log::file::BLOCK_BYTES;
 use tidegate::log::frame::FrameHeader;
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec,
+};
 
 const COUNTER: FunctionType = FunctionType::named("shop/counter");
 const COUNT: ValueSpec<i64> = ValueSpec::named("count");

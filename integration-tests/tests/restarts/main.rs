@@ -8,7 +8,9 @@ use integration_tests::functions::Functions;
 use integration_tests::gateway::Gateway;
 use integration_tests::module::Module;
 use integration_tests::wait::{PATIENCE, until};
-use tidegate_sdk::{Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec};
+use tidegate_sdk::{
+    Context, Error, FunctionSpec, FunctionType, Message, StatefulFunctions, ValueSpec,
+};
 use tokio::sync::Semaphore;
 
 const COUNTER: FunctionType = FunctionType::named("shop/counter");
