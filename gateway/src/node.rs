@@ -151,9 +151,11 @@ impl Node {
         }
         let deadline = patience.max(Instant::now()) + grace;
         let mut unflushed: BTreeSet<PartitionId> = self.stores.keys().copied().collect();
+        let mut flushed = Vec::new();
         while let Ok(Some(joined)) = timeout_at(deadline, self.drivers.join_next()).await {
-            if let Ok((id, Ended::Flushed)) = joined {
+            if let Ok((id, Ended::Flushed { last })) = joined {
                 unflushed.remove(&id);
+                flushed.push((id, last));
             }
         }
         self.drivers.shutdown().await;
@@ -162,6 +164,7 @@ impl Node {
         timeout_at(closing, self.shared.log.close())
             .await
             .map_err(|_| NodeError::LogNotClosed)??;
+        self.shared.ownership.released(flushed).await?;
         if timeout_at(closing, self.close_stores()).await.is_err() {
             tracing::warn!("the state store could not be closed in time, which loses nothing");
         }

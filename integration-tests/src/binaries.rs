@@ -45,7 +45,17 @@ fn build(folder: &Path) {
     };
     let target = folder.parent().unwrap();
     let done = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "tidegate", "-p", "fraud-detection", "--bins", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "tidegate",
+            "-p",
+            "fraud-detection",
+            "--bins",
+            "--profile",
+            profile,
+        ])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

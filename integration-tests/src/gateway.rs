@@ -1,11 +1,14 @@
 //! A gateway with a data directory of its own, which can be started, stopped and killed again and again.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use serde_json::Value;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use tidegate_sdk::{Type, Value};
 
 use crate::folder::Folder;
 use crate::http::{Answer, Http, Unanswered};
@@ -19,7 +22,7 @@ pub struct Gateway {
     // Before the directory, so that it ends before its files go.
     process: Option<Process>,
     directory: Folder,
-    flags: Vec<String>,
+    settings: BTreeMap<String, String>,
     ingress: SocketAddr,
     admin: SocketAddr,
     http: Http,
@@ -36,19 +39,25 @@ impl Gateway {
         let gateway = Self {
             process: None,
             directory,
-            flags: Vec::new(),
+            settings: BTreeMap::new(),
             ingress: ports::free(),
             admin: ports::free(),
             http: Http::new(),
         };
         gateway.declare(module);
+        let (ingress, admin) = (gateway.ingress.to_string(), gateway.admin.to_string());
         gateway
+            .with("module", "module.yaml")
+            .with("data", "data")
+            .with("log-color", "never")
+            .with("ingress-listen", &ingress)
+            .with("admin-listen", &admin)
     }
 
     /// The same with a setting, such as `memory-budget`.
     #[must_use]
     pub fn with(mut self, setting: &str, value: &str) -> Self {
-        self.flags.extend([format!("--{setting}"), value.to_owned()]);
+        self.settings.insert(setting.to_owned(), value.to_owned());
         self
     }
 
@@ -101,10 +110,7 @@ impl Gateway {
         let mut command = Command::new(binaries::tidegate());
         command
             .arg("run")
-            .args(["--module", "module.yaml", "--data", "data", "--log-color", "never"])
-            .args(["--ingress-listen", &self.ingress.to_string()])
-            .args(["--admin-listen", &self.admin.to_string()])
-            .args(&self.flags)
+            .args(self.settings.iter().map(|(setting, value)| format!("--{setting}={value}")))
             .env_clear()
             .env("RUST_BACKTRACE", "1")
             .current_dir(self.directory.path());
@@ -197,27 +203,33 @@ impl Gateway {
     /// # Panics
     /// If one is not.
     pub async fn send_lines(&self, messages: impl Iterator<Item = (String, String)>) {
-        let line = |(target, text)| serde_json::json!({"target": target, "text": text}).to_string() + "\n";
+        let line =
+            |(target, text)| serde_json::json!({"target": target, "text": text}).to_string() + "\n";
         let body: String = messages.map(line).collect();
         let sent = body.lines().count();
         let answer = self.http.post(&self.url("/v1/messages"), &[], body).await.unwrap();
         let accepted = answer.text().lines().filter(|line| line.contains(r#""status":"accepted""#));
-        assert_eq!(accepted.count(), sent, "not all were accepted: {:?}", answer.text().lines().last());
+        assert_eq!(
+            accepted.count(),
+            sent,
+            "not all were accepted: {:?}",
+            answer.text().lines().last()
+        );
     }
 
-    /// The values of an address by name, as JSON; absent ones are not there.
+    /// A value of an address; nothing if it is absent.
     ///
     /// # Panics
-    /// If the gateway does not answer.
-    pub async fn state(&self, address: &str) -> Value {
-        let answer = self.http.get(&format!("http://{}/v1/state/{address}", self.admin)).await.unwrap();
+    /// If the gateway does not answer, or the value is of another type.
+    pub async fn value<T: Type>(&self, address: &str, name: &str) -> Option<T> {
+        let url = format!("http://{}/v1/state/{address}", self.admin);
+        let answer = self.http.get(&url).await.unwrap();
         assert!(answer.status.is_success(), "{}", answer.text());
-        answer.json()["values"].clone()
-    }
-
-    /// A value of an address as JSON; null if it is absent.
-    pub async fn value(&self, address: &str, name: &str) -> Value {
-        self.state(address).await[name]["json"].clone()
+        let values = answer.json();
+        let value = values["values"].get(name)?;
+        let bytes = BASE64_STANDARD.decode(value["base64"].as_str().unwrap()).unwrap();
+        let typename = value["type"].as_str().unwrap().to_owned();
+        Some(Value::new(typename, bytes).get().unwrap())
     }
 
     /// The sum of a metric over all its lines that contain `label`; zero if there is none.
@@ -243,11 +255,20 @@ pub const TEXT: (&str, &str) = ("content-type", "text/plain");
 ///
 /// # Panics
 /// If there is none in time, or if the gateway refuses.
-pub async fn call(http: &Http, ingress: SocketAddr, address: &str, key: &str, text: &str) -> Answer {
+pub async fn call(
+    http: &Http,
+    ingress: SocketAddr,
+    address: &str,
+    key: &str,
+    text: &str,
+) -> Answer {
     let url = format!("http://{ingress}/v1/functions/{address}/call");
     until(&format!("a reply from {address} for {key}"), PATIENCE, async || {
         let headers = [TEXT, ("idempotency-key", key)];
-        let answered = tokio::time::timeout(Duration::from_secs(10), http.post(&url, &headers, text.to_owned()));
+        let answered = tokio::time::timeout(
+            Duration::from_secs(10),
+            http.post(&url, &headers, text.to_owned()),
+        );
         let answer = answered.await.ok()?.ok()?;
         match answer.status.as_u16() {
             200 => Some(answer),

@@ -47,20 +47,33 @@ impl Http {
     ///
     /// # Errors
     /// See [`Unanswered`].
-    pub async fn post(&self, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Answer, Unanswered> {
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Unanswered> {
         self.ask(Method::POST, url, headers, body.into()).await
     }
 
-    async fn ask(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer, Unanswered> {
+    async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, Unanswered> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body)).unwrap();
-        let answer = self.0.request(request).await.map_err(|error| Unanswered(format!("{error:?}")))?;
+        let answer =
+            self.0.request(request).await.map_err(|error| Unanswered(format!("{error:?}")))?;
         let status = answer.status();
         let repeated = answer.headers().get("tidegate-repeated").is_some();
-        let body = answer.into_body().collect().await.map_err(|error| Unanswered(format!("{error:?}")))?;
+        let body =
+            answer.into_body().collect().await.map_err(|error| Unanswered(format!("{error:?}")))?;
         Ok(Answer { status, repeated, body: body.to_bytes() })
     }
 }

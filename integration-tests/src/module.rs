@@ -28,7 +28,9 @@ impl Module {
     #[must_use]
     pub fn file_egress(self, id: &str, path: &Path) -> Self {
         let path = path.display();
-        self.component(format!("kind: io.tidegate.file.v1/egress\nspec:\n  id: {id}\n  path: {path}\n"))
+        self.component(format!(
+            "kind: io.tidegate.file.v1/egress\nspec:\n  id: {id}\n  path: {path}\n"
+        ))
     }
 
     fn component(mut self, text: String) -> Self {

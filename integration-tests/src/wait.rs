@@ -11,7 +11,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// If there is none in time.
-pub async fn until<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask().await {
@@ -26,7 +30,11 @@ pub async fn until<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut()
 ///
 /// # Panics
 /// If it is another one until the end; shows it.
-pub async fn until_equal<T: PartialEq + Debug>(what: &str, expected: T, mut ask: impl AsyncFnMut() -> T) {
+pub async fn until_equal<T: PartialEq + Debug>(
+    what: &str,
+    expected: T,
+    mut ask: impl AsyncFnMut() -> T,
+) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = ask().await;

@@ -115,8 +115,10 @@ mod tests {
         backlog.advance(Some(Lsn(4)), FrameNumber(8));
         backlog.flush(Lsn(3));
         assert_eq!(lowest(&retention), [NOTHING, 6]);
+        assert!(!backlog.is_empty());
         backlog.flush(Lsn(4));
         assert_eq!(lowest(&retention), [NOTHING, NOTHING]);
+        assert!(backlog.is_empty());
         backlog.append(Lsn(5));
         assert_eq!(lowest(&retention), [NOTHING, 9]);
     }

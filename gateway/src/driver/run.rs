@@ -31,6 +31,10 @@ use crate::store::PartitionStore;
 /// Most commands that are taken before the driver looks at the log and the clock again.
 const COMMANDS_PER_TURN: usize = 256;
 
+/// The part of the dirty bytes at which a flush is due anyway, as a divisor, that is worth a flush while the node uses too
+/// much memory. Flushes of less free nothing, and fill the store with small files faster than it can merge them.
+const WORTH_A_FLUSH: usize = 8;
+
 /// Drives one partition.
 pub struct Driver {
     pub(super) partition: Partition,
@@ -89,7 +93,10 @@ impl Surroundings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
     /// As it was told to: the store holds every record.
-    Flushed,
+    Flushed {
+        /// The last one.
+        last: Lsn,
+    },
     /// It could not go on.
     Failed,
 }
@@ -136,7 +143,7 @@ impl Driver {
         let partition = self.partition.id();
         let ended = AssertUnwindSafe(self.drive()).catch_unwind().await;
         match ended.unwrap_or(Err(DriverFailure::Panicked { partition })) {
-            Ok(()) => Ended::Flushed,
+            Ok(()) => Ended::Flushed { last: self.partition.lsn() },
             Err(failure) => {
                 // The node is stopping for the same reason if nobody listens any more.
                 drop(self.shared.failed.send(failure));
@@ -319,7 +326,7 @@ impl Driver {
         let dirty = self.partition.memory().dirty;
         let pressing = dirty >= policy.dirty_bytes
             || self.around.durable.borrow().backlog_bytes >= policy.backlog_bytes
-            || (dirty > 0 && self.shared.budget.is_exceeded())
+            || (dirty >= policy.dirty_bytes / WORTH_A_FLUSH && self.shared.budget.is_exceeded())
             || (self.is_settled() && !self.backlog.is_empty());
         if !self.around.writing.may_begin(pressing) {
             return;

@@ -25,7 +25,8 @@ impl Link {
     }
 }
 
-/// The epoch of a partition and its chain; the last link is the incarnation that claimed last.
+/// The epoch of a partition and its chain; the last link is the incarnation that claimed last, unless that has released
+/// the partition.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Chain {
     epoch: Epoch,
@@ -124,6 +125,15 @@ impl Chain {
     pub fn flush(&mut self, applied: Lsn) {
         let earlier = self.links.len().saturating_sub(1);
         let gone = self.links[..earlier].iter().take_while(|link| link.is_within(applied)).count();
+        self.links.drain(..gone);
+    }
+
+    /// The running incarnation has ended with the record `last`, and the store holds every record up to it.
+    pub fn release(&mut self, last: Lsn) {
+        if let Some(running) = self.links.last_mut() {
+            running.through = Some(last);
+        }
+        let gone = self.links.iter().take_while(|link| link.is_within(last)).count();
         self.links.drain(..gone);
     }
 }

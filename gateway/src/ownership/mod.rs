@@ -72,6 +72,10 @@ pub trait Ownership: Send + Sync + 'static {
         applied: Lsn,
     ) -> Result<Vec<Ulid>, OwnershipError>;
 
+    /// Takes note that the running incarnation will write nothing to these partitions any more, and that their stores
+    /// durably hold every record, the last of which is named: nobody needs a log of theirs. Durable when it returns.
+    async fn released(&self, flushed: Vec<(PartitionId, Lsn)>) -> Result<(), OwnershipError>;
+
     /// The incarnations that some chain names. After the claim of a start, the logs of all others are leftovers.
     async fn named(&self) -> BTreeSet<Ulid>;
 }

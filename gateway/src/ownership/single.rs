@@ -79,6 +79,10 @@ impl Ownership for SingleOwner {
         self.with_file(move |file| file.flushed(partition, applied)).await
     }
 
+    async fn released(&self, flushed: Vec<(PartitionId, Lsn)>) -> Result<(), OwnershipError> {
+        self.with_file(move |file| file.released(&flushed)).await
+    }
+
     async fn named(&self) -> BTreeSet<Ulid> {
         self.with_file(|file| file.named_in_file.clone()).await
     }
@@ -123,6 +127,15 @@ impl OwnershipFile {
             self.named_in_file = named;
         }
         Ok(free)
+    }
+
+    fn released(&mut self, flushed: &[(PartitionId, Lsn)]) -> Result<(), OwnershipError> {
+        for (partition, last) in flushed {
+            chain_of(&mut self.content.chains, *partition)?.release(*last);
+        }
+        write(&self.path, &self.content)?;
+        self.named_in_file = named(&self.content.chains);
+        Ok(())
     }
 }
 

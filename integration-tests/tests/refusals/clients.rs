@@ -46,7 +46,8 @@ async fn a_key_that_comes_again_with_another_body_is_refused() {
     let again = gateway.call("shop/echo/ann", "key", "one").await;
     assert_eq!((again.text(), again.repeated), ("one", true));
     let url = gateway.url("/v1/functions/shop/echo/ann/call");
-    let refused = gateway.http().post(&url, &[TEXT, ("idempotency-key", "key")], "two").await.unwrap();
+    let refused =
+        gateway.http().post(&url, &[TEXT, ("idempotency-key", "key")], "two").await.unwrap();
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "TG-0304"));
 }
 

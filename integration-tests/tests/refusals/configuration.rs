@@ -33,8 +33,8 @@ async fn all_faults_of_a_module_are_reported_together_before_a_port_is_bound() {
     let (ended, said) = gateway.refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
     for part in [
-        "module.yaml:4:", // another scheme
-        "module.yaml:5:", // not a number
+        "module.yaml:4:",  // another scheme
+        "module.yaml:5:",  // not a number
         "module.yaml:10:", // a path without a slash
         "module.yaml:12:", // a target that nobody serves
         "module.yaml:15:", // a kind that nobody knows
@@ -65,7 +65,7 @@ spec:
   tidegate:
     atempts: 3
 ";
-    let (ended, said) = Gateway::new(module).with("partitions", "8").refuse().await;
+    let (ended, said) = Gateway::new(module).refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
     assert!(said.contains("module.yaml:6:5"), "{said}");
     assert!(said.contains("TG-0102") && said.contains("did you mean `attempts`?"), "{said}");
@@ -82,8 +82,12 @@ spec:
 ";
     let mut lenient = Gateway::new(module);
     lenient.start().await;
-    assert!(lenient.errors().contains("did you mean `maxNumBatchRequests`?"), "{}", lenient.errors());
-    let mut strict = Gateway::new(module).with("strict=true", "");
+    assert!(
+        lenient.errors().contains("did you mean `maxNumBatchRequests`?"),
+        "{}",
+        lenient.errors()
+    );
+    let mut strict = Gateway::new(module).with("strict", "true");
     let (ended, said) = strict.refuse().await;
     assert_eq!(ended.code(), Some(2), "{said}");
 }

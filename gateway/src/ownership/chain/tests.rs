@@ -42,6 +42,19 @@ fn the_running_incarnation_stays_however_far_the_store_is() {
 }
 
 #[test]
+fn an_incarnation_that_ended_in_order_leaves_nothing_to_replay() {
+    let mut chain = Chain::default();
+    chain.claim(A).unwrap();
+    chain.adopt(Lsn(1)).unwrap();
+    chain.claim(B).unwrap();
+    chain.adopt(Lsn(8)).unwrap();
+    chain.release(Lsn(9));
+    assert_eq!(chain.claim(C).unwrap(), []);
+    chain.adopt(Lsn(10)).unwrap();
+    assert_eq!((names(&chain), chain.epoch()), (vec![C], Epoch(3)));
+}
+
+#[test]
 fn a_log_that_begins_before_an_earlier_one_is_refused() {
     let mut chain = Chain::default();
     chain.claim(A).unwrap();

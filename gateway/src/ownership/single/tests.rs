@@ -47,6 +47,18 @@ async fn each_start_has_an_epoch_of_its_own_and_replays_all_before() {
 }
 
 #[tokio::test]
+async fn a_partition_that_was_released_has_nothing_to_replay() {
+    let data = TempDir::new().unwrap();
+    let owner = start(&data);
+    owner.claim(FIRST).await.unwrap();
+    owner.adopted(P0, Lsn(1)).await.unwrap();
+    owner.adopted(P1, Lsn(1)).await.unwrap();
+    owner.released(vec![(P1, Lsn(7))]).await.unwrap();
+    let claims = start(&data).claim(SECOND).await.unwrap();
+    assert_eq!(replayed(&claims), [vec![FIRST], vec![]]);
+}
+
+#[tokio::test]
 async fn an_incarnation_is_never_reused() {
     let data = TempDir::new().unwrap();
     start(&data).claim(FIRST).await.unwrap();
