@@ -12,7 +12,7 @@ pub mod invoker;
 pub mod log;
 pub mod node;
 pub mod ownership;
-pub mod router;
 pub mod payload;
+pub mod router;
 pub mod store;
 pub mod telemetry;

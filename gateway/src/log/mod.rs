@@ -150,7 +150,10 @@ pub trait History: Send + Sync + 'static {
 /// The log of an incarnation that has ended.
 pub trait Sealed: Send + Sync {
     /// The steps of a partition, in order. Reading blocks.
-    fn steps(&self, partition: PartitionId) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_>;
+    fn steps(
+        &self,
+        partition: PartitionId,
+    ) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_>;
 }
 
 /// The log of an earlier incarnation cannot be used.

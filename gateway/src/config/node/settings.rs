@@ -205,7 +205,8 @@ impl NodeSettings {
     #[must_use]
     pub fn limits(&self) -> Limits {
         let memory = self.memory_bytes.saturating_sub(self.store.cache_bytes);
-        let share = usize::try_from(memory / u64::from(self.partitions.get())).unwrap_or(usize::MAX);
+        let share =
+            usize::try_from(memory / u64::from(self.partitions.get())).unwrap_or(usize::MAX);
         let retention = self.idempotency.retention.as_millis();
         let most = Limits::default();
         Limits {

@@ -38,7 +38,10 @@ impl History for FileHistory {
 }
 
 impl Sealed for SealedLog {
-    fn steps(&self, partition: PartitionId) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_> {
+    fn steps(
+        &self,
+        partition: PartitionId,
+    ) -> Box<dyn Iterator<Item = Result<LoggedStep, HistoryError>> + '_> {
         let steps = Self::steps(self, partition, FrameNumber::FIRST);
         Box::new(steps.map(|step| step.map_err(HistoryError::new)))
     }
