@@ -286,7 +286,7 @@ async fn take_over(
     let store: Arc<dyn StateStore> =
         Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
     let Drivers { handles, inboxes, clock, budget, failed } = drivers;
-    let limits = budget.share(node.limits());
+    let limits = budget.share(&node.limits());
     let flush = FlushPolicy {
         interval: node.store.flush_interval,
         dirty_bytes: budget.dirty_share(),

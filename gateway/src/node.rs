@@ -220,17 +220,12 @@ type SealedLogs = Arc<BTreeMap<Ulid, Box<dyn Sealed>>>;
 
 /// Opens every log that some partition must replay, once.
 async fn open_logs(plan: &Arc<Plan>, claims: &[Claim]) -> Result<SealedLogs, NodeError> {
-    let names: Vec<Ulid> =
+    let names: BTreeSet<Ulid> =
         claims.iter().flat_map(|claim| &claim.replay).map(|link| link.incarnation).collect();
     let history = Arc::clone(&plan.history);
     blocking(move || {
-        let mut sealed = BTreeMap::new();
-        for name in names {
-            if !sealed.contains_key(&name) {
-                sealed.insert(name, history.open(name)?);
-            }
-        }
-        Ok(Arc::new(sealed))
+        let opened = names.into_iter().map(|name| Ok((name, history.open(name)?)));
+        Ok(Arc::new(opened.collect::<Result<_, NodeError>>()?))
     })
     .await
 }

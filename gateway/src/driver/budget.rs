@@ -40,7 +40,7 @@ impl Budget {
     /// A budget for all partitions of the node together.
     #[must_use]
     pub fn new(limit: usize, partitions: u16) -> Arc<Self> {
-        let input = (limit / INPUT_SHARE).max(2 * MESSAGE_BYTES_MAX).min(Semaphore::MAX_PERMITS);
+        let input = (limit / INPUT_SHARE).clamp(2 * MESSAGE_BYTES_MAX, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             limit,
             input: Arc::new(Semaphore::new(input)),
@@ -52,7 +52,7 @@ impl Budget {
     /// Bounds for each partition under which the doors cannot stay closed: what is resident when everything that can be
     /// flushed is flushed takes half of the budget at most.
     #[must_use]
-    pub fn share(&self, limits: Limits) -> Limits {
+    pub fn share(&self, limits: &Limits) -> Limits {
         let share = self.limit / self.used.len().max(1) / 2;
         // Queues and timers are not evicted like the rest; there is a queue for each other partition and each egress.
         let queue_bytes = limits.queue_bytes.min(share / (4 * (self.used.len() + 4)));
@@ -61,7 +61,7 @@ impl Budget {
             mailbox_bytes: limits.mailbox_bytes.min(share / 8),
             queue_bytes: queue_bytes.max(QUEUE_BYTES_MIN),
             timer_bytes: limits.timer_bytes.min(share / 4),
-            ..limits
+            ..limits.clone()
         }
     }
 
@@ -140,7 +140,7 @@ mod tests {
     fn the_shares_of_all_partitions_leave_half_of_the_budget_for_what_can_be_flushed() {
         for (limit, partitions) in [(32 << 20, 8), (192 << 20, 8), (1 << 30, 64)] {
             let budget = Budget::new(limit, partitions);
-            let limits = budget.share(Limits::default());
+            let limits = budget.share(&Limits::default());
             let count = usize::from(partitions);
             assert!(limits.resident_bytes * count <= limit / 2);
             assert!(limits.queue_bytes * (count + 4) + limits.timer_bytes <= limits.resident_bytes);

@@ -67,7 +67,7 @@ mod tests {
         Effect::AcknowledgePeer { partition: PartitionId(0), through, after: Lsn(number) }
     }
 
-    fn number(effect: Option<Effect>) -> Option<u64> {
+    fn number(effect: &Option<Effect>) -> Option<u64> {
         match effect {
             Some(Effect::AcknowledgePeer { through, .. }) => Some(through.0),
             _ => None,
@@ -79,15 +79,15 @@ mod tests {
         let mut gate = Gate::at(Lsn(4));
         gate.appended(Lsn(6), AppendTicket(10));
         gate.appended(Lsn(7), AppendTicket(12));
-        assert_eq!(number(gate.pass(Lsn(4), effect(4))), Some(4));
-        assert_eq!(number(gate.pass(Lsn(6), effect(6))), None);
-        assert_eq!(number(gate.pass(Lsn(7), effect(7))), None);
+        assert_eq!(number(&gate.pass(Lsn(4), effect(4))), Some(4));
+        assert_eq!(number(&gate.pass(Lsn(6), effect(6))), None);
+        assert_eq!(number(&gate.pass(Lsn(7), effect(7))), None);
         assert_eq!(gate.advance(AppendTicket(9)), None);
         assert_eq!(gate.advance(AppendTicket(11)), Some(Lsn(6)));
-        assert_eq!(number(gate.release()), Some(6));
-        assert_eq!(number(gate.release()), None);
+        assert_eq!(number(&gate.release()), Some(6));
+        assert_eq!(number(&gate.release()), None);
         assert_eq!(gate.advance(AppendTicket(12)), Some(Lsn(7)));
-        assert_eq!(number(gate.release()), Some(7));
+        assert_eq!(number(&gate.release()), Some(7));
         assert!(gate.is_settled());
     }
 
@@ -95,13 +95,13 @@ mod tests {
     fn effects_leave_in_the_order_in_which_they_were_emitted() {
         let mut gate = Gate::at(Lsn(1));
         gate.appended(Lsn(2), AppendTicket(1));
-        assert_eq!(number(gate.pass(Lsn(2), effect(2))), None);
+        assert_eq!(number(&gate.pass(Lsn(2), effect(2))), None);
         assert_eq!(
-            number(gate.pass(Lsn(1), effect(1))),
+            number(&gate.pass(Lsn(1), effect(1))),
             None,
             "not before what was emitted earlier"
         );
         gate.advance(AppendTicket(1));
-        assert_eq!((number(gate.release()), number(gate.release())), (Some(2), Some(1)));
+        assert_eq!((number(&gate.release()), number(&gate.release())), (Some(2), Some(1)));
     }
 }

@@ -102,7 +102,7 @@ impl Driver {
                 // Only a reader's own messages lead here, and this node has no readers of sources.
                 tracing::error!(%source, "an effect for a source that nobody reads");
             }
-            Effect::Report(report) => self.report(report),
+            Effect::Report(report) => self.report(&report),
         }
     }
 
@@ -130,9 +130,9 @@ impl Driver {
         });
     }
 
-    fn report(&self, report: Report) {
+    fn report(&self, report: &Report) {
         let partition = self.partition.id();
-        let kind = match &report {
+        let kind = match report {
             Report::Rejected { address, rejection } => {
                 let reason = rejection.reason;
                 tracing::warn!(%partition, %address, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");

@@ -51,7 +51,7 @@ impl Waiters {
         match answer {
             ClientAnswer::Refused(refusal) => drop(client.send(Err(DoorError::Refused(refusal)))),
             ClientAnswer::Accepted { request: Some(request) } if wants_reply => {
-                self.await_reply(request, client)
+                self.await_reply(request, client);
             }
             ClientAnswer::Accepted { .. } => drop(client.send(Ok(Outcome::Accepted))),
             ClientAnswer::Repeated { request, progress }
@@ -60,7 +60,7 @@ impl Waiters {
                 self.await_reply(request, client);
             }
             ClientAnswer::Repeated { progress, .. } => {
-                drop(client.send(Ok(Outcome::Repeated(progress))))
+                drop(client.send(Ok(Outcome::Repeated(progress))));
             }
         }
     }

@@ -105,7 +105,7 @@ impl Flush {
         metrics::histogram!("tidegate_store_flush_seconds").record(begun.elapsed());
         match self.shared.ownership.flushed(self.partition, applied).await {
             Ok(retired) => {
-                retired.into_iter().for_each(|incarnation| (self.shared.retire)(incarnation))
+                retired.into_iter().for_each(|incarnation| (self.shared.retire)(incarnation));
             }
             // The chain names more logs than it needs to until it can be written again.
             Err(error) => {

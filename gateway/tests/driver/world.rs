@@ -193,7 +193,7 @@ impl Deployment {
         let plan = Plan {
             partitions: PARTITIONS,
             application: application(),
-            limits: budget.share(Limits::default()),
+            limits: budget.share(&Limits::default()),
             history: Arc::new(Past(Arc::clone(&self.logs))),
             store,
         };

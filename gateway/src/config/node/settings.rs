@@ -200,26 +200,22 @@ impl NodeSettings {
         }
     }
 
-    /// The bounds of each partition. What the memory budget leaves beside the store's cache is shared evenly; half of a
-    /// partition's share is for copies of rows, the other half for rows that wait to be written behind.
+    /// The bounds of each partition, as far as they follow from settings. What the memory budget leaves beside the store's
+    /// cache is shared evenly; half of a partition's share is for copies of rows, the other half for rows that wait to be
+    /// written behind.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let memory = self.memory_bytes.saturating_sub(self.store.cache_bytes);
         let share =
             usize::try_from(memory / u64::from(self.partitions.get())).unwrap_or(usize::MAX);
         let retention = self.idempotency.retention.as_millis();
-        let most = Limits::default();
+        let usual = Limits::default();
         Limits {
             resident_bytes: share / 2,
-            // Parts of the share: many mailboxes and queues, to each partition and egress one, are held at once.
-            mailbox_bytes: most.mailbox_bytes.min(share / 32),
-            queue_bytes: most.queue_bytes.min(share / 32),
-            timer_bytes: most.timer_bytes.min(share / 8),
-            load_bytes: most.load_bytes.min(share / 32),
-            groups_in_flight: (share / ROOM_FOR_AN_ANSWER).clamp(16, most.groups_in_flight),
+            groups_in_flight: (share / ROOM_FOR_AN_ANSWER).clamp(16, usual.groups_in_flight),
             idempotency_keys: self.idempotency.keys,
             idempotency_retention_ms: u64::try_from(retention).unwrap_or(u64::MAX),
-            resend_after_ms: most.resend_after_ms,
+            ..usual
         }
     }
 }
