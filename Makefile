@@ -26,7 +26,8 @@ demo: ## Run the fraud-detection sample with 10,000 transactions, everything inc
 	@exec "$(RELEASE)/fraud-detection" demo --tidegate "$(RELEASE)/tidegate"
 
 test: lint ## Check everything that CI checks: lint, then all tests
-	@$(CARGO) test --locked --workspace
+	@$(CARGO) test --locked --workspace --no-run
+	@TEST_BINARIES=$(CARGO_TARGET_DIR)/debug $(CARGO) test --locked --workspace
 
 lint: format clippy deny docs ## Check format, lints, dependencies and documentation
 

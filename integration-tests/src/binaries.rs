@@ -40,7 +40,7 @@ fn built() -> &'static Path {
 
 fn build(folder: &Path) {
     let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
-        "debug" => "test",
+        "debug" => "dev",
         other => other,
     };
     let target = folder.parent().unwrap();

@@ -51,7 +51,7 @@ impl EndpointConfig {
             url,
             groups_per_request: at_most(256),
             messages_per_request: at_most(1000),
-            bytes_per_request: at_most(4 << 20),
+            bytes_per_request: at_most(1 << 20),
             concurrency: at_most(64),
             call_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(20),

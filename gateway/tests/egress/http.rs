@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate::egress::Sink;
 use tidegate::egress::http::{HttpSink, Retention};
+use tidegate::egress::{Awaited, Sink};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 
 use super::{Acknowledged, egress, emitted};

@@ -141,7 +141,7 @@ impl Default for Treatment {
     fn default() -> Self {
         Self {
             speculative: true,
-            concurrency: 256,
+            concurrency: 64,
             attempts: 8,
             backoff_first: Duration::from_millis(100),
             backoff_longest: Duration::from_secs(30),
