@@ -33,5 +33,5 @@ fn every_metric_is_documented() {
     used.retain(|name| !["tidegate_core", "tidegate_protocol", "tidegate_sdk"].contains(&&**name));
     let page = std::fs::read_to_string(root.join("../docs/metrics.md")).unwrap();
     assert_eq!(used, names(&page, '`'));
-    assert!(used.len() > 20, "the names are found");
+    assert!(used.len() > 10, "the names are found");
 }

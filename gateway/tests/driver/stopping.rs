@@ -74,7 +74,8 @@ async fn a_function_that_hangs_is_given_up_and_its_message_waits_for_the_next_li
 
 #[tokio::test(start_paused = true)]
 async fn no_function_is_invoked_any_more() {
-    let node = Deployment::new().start(life()).await;
+    let deployment = Deployment::new();
+    let node = deployment.start(life()).await;
     let id = id_in(0);
     node.send(&id, "1").await.unwrap().unwrap();
     settle().await;
@@ -105,7 +106,8 @@ async fn a_store_that_is_away_does_not_keep_a_node_from_stopping() {
 
 #[tokio::test(start_paused = true)]
 async fn clients_of_a_node_that_has_stopped_are_turned_away() {
-    let node = Deployment::new().start(life()).await;
+    let deployment = Deployment::new();
+    let node = deployment.start(life()).await;
     let door = node.door.clone();
     node.stop(Duration::ZERO).await.unwrap();
     let inbound = crate::world::inbound(crate::world::address("a"), value("1"), None);

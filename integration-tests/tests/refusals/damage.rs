@@ -85,12 +85,12 @@ async fn a_torn_last_frame_is_the_end_of_the_log() {
     let segment = file_in(&gateway.logs()[0], ".segment");
     flip_byte(&segment, frames(&segment).last().unwrap() + 60);
     gateway.start().await;
-    // What the lost frame held depends on what was synced together: at most the end of the last call.
-    let count = count_of(&gateway).await;
-    assert!((CALLS - 1..=CALLS).contains(&count), "{count}");
     let answer = gateway.call("shop/counter/ann", "after", "one more").await;
     assert!(!answer.repeated);
-    assert_eq!(count_of(&gateway).await, count + 1);
+    // What the lost frame held depends on what was synced together: at most the last call with its commit. If only the
+    // commit is lost, the function runs again before it takes the new call.
+    let count = count_of(&gateway).await;
+    assert!((CALLS..=CALLS + 1).contains(&count), "{count}");
 }
 
 #[tokio::test]

@@ -224,17 +224,40 @@ impl Overlay {
             Some((last, _)) if more => Some(last.clone()),
             _ => None,
         };
-        let mut merged: BTreeMap<RowKey, Row> = stored.into_iter().collect();
-        for (key, versions) in self.rows.range(range.from.clone()..range.until.clone()) {
-            if covered.as_ref().is_some_and(|covered| key > covered) {
-                break;
-            }
-            match versions.list.back() {
-                Some((_, Some(row))) => merged.insert(key.clone(), row.clone()),
-                _ => merged.remove(key),
+        let mut newer = self.rows.range(range.from.clone()..range.until.clone()).peekable();
+        let mut stored = stored.into_iter().peekable();
+        let mut merged = Merged::default();
+        let mut taken = 0;
+        loop {
+            // Beyond what the store gave, the overlay alone does not tell the whole story.
+            let known = |key: &RowKey| covered.as_ref().is_none_or(|covered| key <= covered);
+            let next_newer = newer.peek().map(|(key, _)| *key).filter(|key| known(key));
+            let next_stored = stored.peek().map(|(key, _)| key);
+            let (key, row) = match (next_newer, next_stored) {
+                (None, None) => break,
+                (Some(new), old) if old.is_none_or(|old| new <= old) => {
+                    let key = new.clone();
+                    stored.next_if(|(old, _)| *old == key);
+                    let row = newer.next().and_then(|(_, versions)| versions.newest().cloned());
+                    (key, row)
+                }
+                _ => match stored.next() {
+                    Some((key, row)) => (key, Some(row)),
+                    None => break,
+                },
             };
+            if taken >= range.bytes {
+                // This key and those after it belong to the next part.
+                return merged;
+            }
+            merged.more_after = Some(key.clone());
+            if let Some(row) = row {
+                taken += cost(Some(&row));
+                merged.rows.push((key, row));
+            }
         }
-        Merged::bounded(merged, covered, range.bytes)
+        merged.more_after = covered;
+        merged
     }
 }
 
@@ -247,24 +270,11 @@ pub(super) struct Merged {
     pub(super) more_after: Option<RowKey>,
 }
 
-impl Merged {
-    fn bounded(merged: BTreeMap<RowKey, Row>, covered: Option<RowKey>, bytes: usize) -> Self {
-        let mut rows = Vec::new();
-        let mut taken = 0;
-        let mut merged = merged.into_iter().peekable();
-        while let Some((key, row)) = merged.next() {
-            taken += cost(Some(&row));
-            rows.push((key, row));
-            if taken >= bytes && merged.peek().is_some() {
-                let last = rows.last().map(|(key, _)| key.clone());
-                return Self { rows, more_after: last };
-            }
-        }
-        Self { rows, more_after: covered }
-    }
-}
-
 impl Versions {
+    fn newest(&self) -> Option<&Row> {
+        self.list.back().and_then(|(_, row)| row.as_ref())
+    }
+
     /// Drops durable versions but the last one; says how many bytes that frees.
     fn coalesce(&mut self, durable: Lsn) -> usize {
         let mut freed = 0;
