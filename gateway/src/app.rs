@@ -209,7 +209,7 @@ impl Serving {
         self.stopping.cancel();
         // Its tasks have nothing to report: a panic in one was reported when it happened.
         drop(self.ingress.await);
-        self.budget.close();
+        self.budget.doors().close();
         let stopped = self.node.stop(patience, grace).await;
         self.edges.stop();
         self.operators.cancel();

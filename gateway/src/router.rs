@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_core::address::{Address, EgressId};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
+use tidegate_core::limits::MESSAGE_BYTES_MAX;
 use tidegate_core::message::TypedValue;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
@@ -14,6 +15,7 @@ use tidegate_core::partition::row::{Row, RowKey};
 use tidegate_core::route::PartitionCount;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
@@ -34,10 +36,12 @@ pub struct Router {
     reads: Arc<Semaphore>,
     /// Egresses whose records wait for readers.
     awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    /// Lets messages in that had to wait.
+    _attendant: AbortOnDropHandle<()>,
 }
 
 impl Router {
-    /// A router over the drivers of all partitions, in order.
+    /// A router over the drivers of all partitions, in order. Needs a runtime.
     #[must_use]
     pub fn new(
         partitions: PartitionCount,
@@ -46,24 +50,34 @@ impl Router {
         clock: Clock,
         awaited: HashMap<EgressId, Arc<dyn Awaited>>,
     ) -> Self {
-        Self { partitions, drivers, budget, clock, reads: Arc::new(Semaphore::new(READS)), awaited }
+        let attendant = AbortOnDropHandle::new(tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.doors().attend().await }
+        }));
+        let reads = Arc::new(Semaphore::new(READS));
+        Self { partitions, drivers, budget, clock, reads, awaited, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
         self.drivers.get(usize::from(partition.0)).ok_or(DoorError::Closed)
     }
 
-    async fn deliver(
+    /// Stands in line at once; what becomes of the message is told later.
+    fn deliver(
         &self,
         inbound: Inbound,
         wants_reply: bool,
-    ) -> Result<oneshot::Receiver<Result<Outcome, DoorError>>, DoorError> {
-        let driver = self.driver(self.partitions.partition_of(&inbound.target))?;
-        let bytes = inbound.argument.cost() + inbound.target.id.len();
-        let room = self.budget.admit(bytes).await.ok_or(DoorError::Closed)?;
+    ) -> oneshot::Receiver<Result<Outcome, DoorError>> {
         let (answer, outcome) = oneshot::channel();
-        let told = driver.tell(Command::Deliver { inbound, wants_reply, room, answer });
-        if told { Ok(outcome) } else { Err(DoorError::Closed) }
+        let partition = self.partitions.partition_of(&inbound.target);
+        let driver = self.driver(partition).ok().cloned();
+        let bytes = (inbound.argument.cost() + inbound.target.id.len()).min(MESSAGE_BYTES_MAX);
+        self.budget.doors().knock(bytes, move |room| match (driver, room) {
+            (Some(driver), Some(room)) => driver.deliver(inbound, wants_reply, room, answer),
+            // A client that has gone away need not know.
+            _ => drop(answer.send(Err(DoorError::Closed))),
+        });
+        outcome
     }
 
     async fn show(
@@ -85,12 +99,11 @@ impl Router {
 impl Door for Router {
     async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
         // The driver is gone with the answer: the message is in its log or not.
-        self.deliver(message, false).await?.await.unwrap_or(Err(DoorError::Unknown))
+        self.deliver(message, false).await.unwrap_or(Err(DoorError::Unknown))
     }
 
     async fn call(&self, message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
-        let outcome = self.deliver(message, true).await?;
-        match timeout(patience, outcome).await {
+        match timeout(patience, self.deliver(message, true)).await {
             Ok(outcome) => outcome.unwrap_or(Err(DoorError::Unknown)),
             Err(_) => Ok(Outcome::NoReply),
         }

@@ -1,9 +1,9 @@
 //! The node's memory budget in bytes. Upholds LIM-1: at the bound the doors close and wait.
 //!
-//! Every message that comes in from outside holds its bytes of a fair semaphore until its partition has handled it. While
-//! the partitions use more than the budget, what was handled is not given back, so the semaphore runs dry and the doors
-//! stand closed, in the order in which they were knocked at. They open again because the pressure is told to every
-//! partition, also to those that nothing happens to: each flushes what it may.
+//! Every message that comes in from outside holds its bytes of room behind the [doors](super::doors) until its partition
+//! has handled it. While the partitions use more than the budget, what was handled is not given back, so the room runs out
+//! and the doors stand closed. They open again because the pressure is told to every partition, also to those that nothing
+//! happens to: each flushes what it may.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tidegate_core::id::PartitionId;
 use tidegate_core::limits::{Limits, MESSAGE_BYTES_MAX};
 use tidegate_core::partition::Memory;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+
+use super::doors::Doors;
 
 /// The part of the budget that messages on their way to a partition may take, as a divisor.
 const INPUT_SHARE: usize = 8;
@@ -20,7 +22,7 @@ const INPUT_SHARE: usize = 8;
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
-    input: Arc<Semaphore>,
+    doors: Doors,
     used: Vec<Used>,
     exceeded: watch::Sender<bool>,
 }
@@ -33,17 +35,14 @@ struct Used {
     doors: AtomicUsize,
 }
 
-/// The room that a message on its way to a partition takes.
-pub type Room = OwnedSemaphorePermit;
-
 impl Budget {
     /// A budget for all partitions of the node together.
     #[must_use]
     pub fn new(limit: usize, partitions: u16) -> Arc<Self> {
-        let input = (limit / INPUT_SHARE).clamp(2 * MESSAGE_BYTES_MAX, Semaphore::MAX_PERMITS);
+        let input = (limit / INPUT_SHARE).max(2 * MESSAGE_BYTES_MAX);
         Arc::new(Self {
             limit,
-            input: Arc::new(Semaphore::new(input)),
+            doors: Doors::new(input),
             used: (0..partitions).map(|_| Used::default()).collect(),
             exceeded: watch::Sender::new(false),
         })
@@ -71,15 +70,10 @@ impl Budget {
         self.limit / self.used.len().max(1) / 4
     }
 
-    /// Waits for room for a message, after everybody who asked before. Nothing if the doors are closed for good.
-    pub async fn admit(&self, bytes: usize) -> Option<Room> {
-        let bytes = u32::try_from(bytes.min(MESSAGE_BYTES_MAX)).unwrap_or(u32::MAX);
-        Arc::clone(&self.input).acquire_many_owned(bytes).await.ok()
-    }
-
-    /// Lets nobody in any more.
-    pub fn close(&self) {
-        self.input.close();
+    /// The way in for messages from outside.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// Takes note of what a partition uses.

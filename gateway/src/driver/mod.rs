@@ -8,6 +8,7 @@
 //! Read [`run`] next: the loop itself.
 
 pub mod budget;
+pub mod doors;
 mod gate;
 pub mod loader;
 pub mod meters;
@@ -25,18 +26,20 @@ use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use self::budget::{Budget, Room};
+use self::budget::Budget;
+use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
 use self::retention::LogRetention;
 use self::waiters::{Answer, Show};
 use crate::clock::Clock;
 use crate::egress::Sink;
-use crate::ingress::Inbound;
+use crate::ingress::{DoorError, Inbound};
 use crate::invoker::Invoke;
 use crate::log::{LogFailure, NodeLog};
 use crate::ownership::Ownership;
@@ -62,6 +65,15 @@ impl DriverHandle {
     /// Tells the driver; one that has ended is not told.
     pub(crate) fn tell(&self, command: Command) -> bool {
         self.0.send(command).is_ok()
+    }
+
+    /// Hands a client's message to the driver; a client whose driver has ended is told that the node is closed.
+    pub(crate) fn deliver(&self, inbound: Inbound, wants_reply: bool, room: Room, answer: Answer) {
+        let command = Command::Deliver { inbound, wants_reply, room, answer };
+        if let Err(SendError(Command::Deliver { answer, .. })) = self.0.send(command) {
+            // A client that has gone away need not know.
+            drop(answer.send(Err(DoorError::Closed)));
+        }
     }
 
     /// Tells the driver that something happened.

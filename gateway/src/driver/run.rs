@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::budget::Room;
+use super::doors::Room;
 use super::gate::Gate;
 use super::loader::{Loaded, RowError};
 use super::meters::Meters;

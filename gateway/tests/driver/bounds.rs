@@ -106,7 +106,7 @@ async fn doors_that_are_closed_for_good_turn_everybody_away_who_waits() {
     sleep(Duration::from_secs(1)).await;
     let waiting = node.send("b", "1");
     settle().await;
-    node.budget.close();
+    node.budget.doors().close();
     assert_eq!(waiting.await.unwrap().unwrap_err(), DoorError::Closed);
 }
 
