@@ -14,8 +14,8 @@ use crate::{BUDGET_MIB, TURN, assert_bounded, small};
 const SHELF: FunctionType = FunctionType::named("depot/shelf");
 const BOX: ValueSpec<Box> = ValueSpec::named("box");
 const BOX_BYTES: usize = 256 << 10;
-/// How many times the memory there is of state; without optimisation, as much as fits into a minute.
-const TIMES: u64 = if cfg!(debug_assertions) { 4 } else { 10 };
+/// How many times the memory there is of state.
+const TIMES: u64 = 10;
 const BOXES: u64 = TIMES * BUDGET_MIB * (1 << 20) / BOX_BYTES as u64;
 
 struct Box(Bytes);
