@@ -33,7 +33,7 @@ lint: format clippy deny docs ## Check format, lints, dependencies and documenta
 
 sim: ## Simulate the core: SEED=n replays one seed with a trace, SEEDS=n tries so many
 	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) $(if $(STEPS),SIM_STEPS=$(STEPS)) \
-		$(CARGO) test --locked --release -p tidegate-core --test sim -- --nocapture
+		$(CARGO) test --locked --release -p tidegate-core --test sim every_seed -- --nocapture
 
 bench: ## Measure throughput and latency into bench.json; CASE=id measures one case
 	@$(CARGO) run --locked --release -p integration-tests --bin bench -- $(CASE)
