@@ -142,6 +142,10 @@ impl Default for LogFilter {
 
 impl SettingValue for LogFilter {
     fn parse(text: &str) -> Result<Self, String> {
+        // The parser of tracing-subscriber 0.3.23 cuts some texts within a character, and panics.
+        if !text.is_ascii() {
+            return Err("must consist of ASCII characters".to_owned());
+        }
         match tracing_subscriber::EnvFilter::try_new(text) {
             Ok(_) if !text.trim().is_empty() => Ok(Self(text.to_owned())),
             Ok(_) => Err("must not be empty".to_owned()),
