@@ -1,10 +1,11 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tidegate_core::address::{Address, EgressId};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::limits::MESSAGE_BYTES_MAX;
@@ -19,9 +20,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
-use crate::driver::{Command, DriverHandle};
+use crate::driver::{Command, DriverHandle, all_closed};
 use crate::egress::Awaited;
-use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
+use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
 const READS: usize = 64;
@@ -62,19 +63,30 @@ impl Router {
         self.drivers.get(usize::from(partition.0)).ok_or(DoorError::Closed)
     }
 
-    /// Stands in line at once; what becomes of the message is told later.
-    fn deliver(
+    /// Hands messages to the driver of their partition as soon as there is room; they stand in line at once.
+    fn hand_over(
         &self,
-        inbound: Inbound,
-        wants_reply: bool,
-    ) -> oneshot::Receiver<Result<Outcome, DoorError>> {
-        let (answer, outcome) = oneshot::channel();
-        let partition = self.partitions.partition_of(&inbound.target);
+        partition: PartitionId,
+        messages: Vec<Inbound>,
+    ) -> oneshot::Receiver<Exceptions> {
+        let (answer, exceptions) = oneshot::channel();
         let driver = self.driver(partition).ok().cloned();
-        let bytes = (inbound.argument.cost() + inbound.target.id.len()).min(MESSAGE_BYTES_MAX);
+        let bytes = messages.iter().map(room_of).sum::<usize>().min(MESSAGE_BYTES_MAX);
         self.budget.doors().knock(bytes, move |room| match (driver, room) {
-            (Some(driver), Some(room)) => driver.deliver(inbound, wants_reply, room, answer),
+            (Some(driver), Some(room)) => driver.send(messages, room, answer),
             // A client that has gone away need not know.
+            _ => drop(answer.send(all_closed(messages.len()))),
+        });
+        exceptions
+    }
+
+    /// Hands a client's call to the driver of its partition, in the same way.
+    fn hand_over_call(&self, message: Inbound) -> oneshot::Receiver<Result<Outcome, DoorError>> {
+        let (answer, outcome) = oneshot::channel();
+        let driver = self.driver(self.partitions.partition_of(&message.target)).ok().cloned();
+        let bytes = room_of(&message).min(MESSAGE_BYTES_MAX);
+        self.budget.doors().knock(bytes, move |room| match (driver, room) {
+            (Some(driver), Some(room)) => driver.call(message, room, answer),
             _ => drop(answer.send(Err(DoorError::Closed))),
         });
         outcome
@@ -97,13 +109,22 @@ impl Router {
 
 #[async_trait]
 impl Door for Router {
-    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
-        // The driver is gone with the answer: the message is in its log or not.
-        self.deliver(message, false).await.unwrap_or(Err(DoorError::Unknown))
+    fn send(&self, messages: Vec<Inbound>) -> Sent {
+        let mut parts: BTreeMap<PartitionId, (Vec<usize>, Vec<Inbound>)> = BTreeMap::new();
+        for (place, message) in messages.into_iter().enumerate() {
+            let partition = self.partitions.partition_of(&message.target);
+            let (places, part) = parts.entry(partition).or_default();
+            places.push(place);
+            part.push(message);
+        }
+        let hand_over =
+            |(partition, (places, part))| (places, self.hand_over(partition, part));
+        gather(parts.into_iter().map(hand_over).collect()).boxed()
     }
 
     async fn call(&self, message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
-        match timeout(patience, self.deliver(message, true)).await {
+        match timeout(patience, self.hand_over_call(message)).await {
+            // The driver is gone with the answer: the message is in its log or not.
             Ok(outcome) => outcome.unwrap_or(Err(DoorError::Unknown)),
             Err(_) => Ok(Outcome::NoReply),
         }
@@ -156,6 +177,27 @@ impl Door for Router {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The room that a message takes until its driver has handled it, in bytes.
+fn room_of(message: &Inbound) -> usize {
+    message.argument.cost() + message.target.id.len()
+}
+
+/// Puts together what became of the parts of what was sent, each with the places of its messages.
+async fn gather(parts: Vec<(Vec<usize>, oneshot::Receiver<Exceptions>)>) -> Exceptions {
+    let mut all = Exceptions::new();
+    for (places, exceptions) in parts {
+        match exceptions.await {
+            Ok(exceptions) => {
+                all.extend(exceptions.into_iter().map(|(at, outcome)| (places[at], outcome)));
+            }
+            // The driver is gone with the answer: the messages are in its log or not.
+            Err(_) => all.extend(places.into_iter().map(|at| (at, Err(DoorError::Unknown)))),
+        }
+    }
+    all.sort_unstable_by_key(|(place, _)| *place);
+    all
 }
 
 /// The values among rows that have not expired.

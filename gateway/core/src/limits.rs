@@ -19,8 +19,12 @@ pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
 pub const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// Room in a record beside the answer that it carries: sequences, row keys, hashes.
 pub const RECORD_OVERHEAD_BYTES_MAX: usize = 8 << 20;
+/// Largest sum of the records of one call of `handle`, in bytes.
+pub const HANDLED_BYTES_MAX: usize = ANSWER_BYTES_MAX + RECORD_OVERHEAD_BYTES_MAX;
+/// A step that has grown to this many bytes takes the records of no further call of `handle`.
+pub const STEP_GATHERED_BYTES: usize = 128 << 10;
 /// Largest step of records, in bytes: a step is never split over frames.
-pub const STEP_BYTES_MAX: usize = ANSWER_BYTES_MAX + RECORD_OVERHEAD_BYTES_MAX;
+pub const STEP_BYTES_MAX: usize = STEP_GATHERED_BYTES + HANDLED_BYTES_MAX;
 /// Largest frame of a node log, in bytes. A frame holds whole steps.
 pub const FRAME_BYTES_MAX: usize = 48 << 20;
 /// Size of a preallocated log segment, in bytes.
@@ -29,7 +33,7 @@ pub const SEGMENT_BYTES: usize = 128 << 20;
 pub const TIMERS_PER_STEP: usize = 256;
 
 const _: () = assert!(MESSAGE_BYTES_MAX < ANSWER_BYTES_MAX);
-const _: () = assert!(ANSWER_BYTES_MAX < STEP_BYTES_MAX);
+const _: () = assert!(ANSWER_BYTES_MAX < HANDLED_BYTES_MAX);
 const _: () = assert!(STEP_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < SEGMENT_BYTES / 2);
 

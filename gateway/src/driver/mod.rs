@@ -36,10 +36,10 @@ use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
 use self::retention::LogRetention;
-use self::waiters::{Answer, Show};
+use self::waiters::{CallAnswer, SendAnswer, Show};
 use crate::clock::Clock;
 use crate::egress::Sink;
-use crate::ingress::{DoorError, Inbound};
+use crate::ingress::{DoorError, Exceptions, Inbound};
 use crate::invoker::Invoke;
 use crate::log::{LogFailure, NodeLog};
 use crate::ownership::Ownership;
@@ -48,8 +48,10 @@ use crate::ownership::Ownership;
 pub(crate) enum Command {
     /// Something happened.
     Happened(Event),
-    /// A client wants a message delivered.
-    Deliver { inbound: Inbound, wants_reply: bool, room: Room, answer: Answer },
+    /// Clients want messages taken in.
+    Send { messages: Vec<Inbound>, room: Room, answer: SendAnswer },
+    /// A client wants a message taken in and waits for the reply.
+    Call { message: Inbound, room: Room, answer: CallAnswer },
     /// Somebody wants to see rows. The slot is one of those that bound how many do at once.
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made
@@ -67,11 +69,19 @@ impl DriverHandle {
         self.0.send(command).is_ok()
     }
 
-    /// Hands a client's message to the driver; a client whose driver has ended is told that the node is closed.
-    pub(crate) fn deliver(&self, inbound: Inbound, wants_reply: bool, room: Room, answer: Answer) {
-        let command = Command::Deliver { inbound, wants_reply, room, answer };
-        if let Err(SendError(Command::Deliver { answer, .. })) = self.0.send(command) {
+    /// Hands messages to the driver; if it has ended, their clients are told that the node is closed.
+    pub(crate) fn send(&self, messages: Vec<Inbound>, room: Room, answer: SendAnswer) {
+        let command = Command::Send { messages, room, answer };
+        if let Err(SendError(Command::Send { messages, answer, .. })) = self.0.send(command) {
             // A client that has gone away need not know.
+            drop(answer.send(all_closed(messages.len())));
+        }
+    }
+
+    /// Hands a call to the driver in the same way.
+    pub(crate) fn call(&self, message: Inbound, room: Room, answer: CallAnswer) {
+        let command = Command::Call { message, room, answer };
+        if let Err(SendError(Command::Call { answer, .. })) = self.0.send(command) {
             drop(answer.send(Err(DoorError::Closed)));
         }
     }
@@ -92,6 +102,11 @@ pub struct Inbox(UnboundedReceiver<Command>);
 pub fn inbox() -> (DriverHandle, Inbox) {
     let (sender, receiver) = unbounded_channel();
     (DriverHandle(sender), Inbox(receiver))
+}
+
+/// What becomes of messages when nobody is left who would take them.
+pub(crate) fn all_closed(messages: usize) -> Exceptions {
+    (0..messages).map(|place| (place, Err(DoorError::Closed))).collect()
 }
 
 /// What all drivers of a node share.

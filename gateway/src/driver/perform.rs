@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidegate_core::codec::record::encode_step;
 use tidegate_core::id::{LoadId, Lsn, PartitionId};
+use tidegate_core::limits::STEP_GATHERED_BYTES;
 use tidegate_core::message::Origin;
 use tidegate_core::partition::effect::{Effect, LoadRequest, Report};
 use tidegate_core::partition::event::Event;
@@ -13,11 +13,28 @@ use super::loader::{Loaded, load};
 use super::run::Driver;
 use crate::log::Step;
 
-/// The buffer of a step is given back beyond this, so that one large step does not hold memory for ever.
-const BUFFER_BYTES_MAX: usize = 1 << 20;
-
 impl Driver {
-    /// Appends the step's records, then performs its effects or has them wait at the gate.
+    /// Lets the core decide. What follows waits for the end of the step.
+    pub(super) fn handle(&mut self, event: Event) {
+        let now = self.shared.clock.now();
+        self.partition.handle(now, event, &mut self.effects);
+        self.gather();
+    }
+
+    /// Adds what was just decided to the step.
+    pub(super) fn gather(&mut self) {
+        let records = &mut self.effects.records;
+        self.step.add(records);
+        self.meters.count(records, &self.shared.labels);
+        records.clear();
+    }
+
+    /// Whether the step takes no further event.
+    pub(super) const fn is_step_full(&self) -> bool {
+        self.step.bytes() >= STEP_GATHERED_BYTES
+    }
+
+    /// Ends the step: appends its records, then performs its effects or has them wait at the gate.
     pub(super) fn perform(&mut self) {
         self.append();
         let mut actions = std::mem::take(&mut self.effects.actions);
@@ -35,20 +52,19 @@ impl Driver {
     }
 
     fn append(&mut self) {
-        let records = &mut self.effects.records;
-        if records.is_empty() {
+        let records = self.step.records();
+        if records == 0 {
             return;
         }
         let last = self.partition.lsn();
-        let first = Lsn(last.0 + 1 - records.len() as u64);
-        encode_step(records, &mut self.buffer);
-        self.meters.count(records, &self.shared.labels);
-        records.clear();
+        let first = Lsn(last.0 + 1 - records);
+        if self.gate.is_settled() {
+            // Nothing was awaited of the log, so it was not listened to.
+            let frame = self.around.durable.borrow_and_update().frame;
+            self.backlog.advance(None, frame);
+        }
         self.backlog.append(last);
-        let records = self.buffer.as_slice().to_vec().into();
-        self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_BYTES_MAX);
-        let step = Step { partition: self.partition.id(), first, last, records };
+        let step = Step { partition: self.partition.id(), first, last, records: self.step.finish() };
         let ticket = self.shared.log.append(step);
         self.gate.appended(last, ticket);
     }

@@ -7,7 +7,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tidegate_core::id::{Lsn, Timestamp};
+use tidegate_core::codec::record::StepBuilder;
+use tidegate_core::id::{Lsn, Ticket, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, Origin};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::effect::Effects;
@@ -21,7 +22,7 @@ use super::gate::Gate;
 use super::loader::{Loaded, RowError};
 use super::meters::Meters;
 use super::retention::Backlog;
-use super::waiters::{Answer, Waiters};
+use super::waiters::{SendAnswer, Waiters};
 use super::writeback::{Flush, Turn, WriteBehind};
 use super::{Command, DriverFailure, Inbox, Shared};
 use crate::ingress::Inbound;
@@ -41,7 +42,7 @@ pub struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) store: Arc<dyn PartitionStore>,
     inbox: Inbox,
-    around: Surroundings,
+    pub(super) around: Surroundings,
     pub(super) loads: JoinSet<Result<Loaded, RowError>>,
     pub(super) effects: Effects,
     pub(super) gate: Gate,
@@ -54,12 +55,13 @@ pub struct Driver {
     pub(super) invoked: usize,
     /// Until when answers of functions are awaited, once the driver shall finish.
     pub(super) patience: Option<Instant>,
-    pub(super) buffer: Vec<u8>,
+    /// The records of the step that is under way.
+    pub(super) step: StepBuilder,
 }
 
 /// What goes on around a partition and needs no room in the log to be dealt with.
-struct Surroundings {
-    durable: watch::Receiver<Durable>,
+pub(super) struct Surroundings {
+    pub(super) durable: watch::Receiver<Durable>,
     pressure: watch::Receiver<bool>,
     writing: WriteBehind,
 }
@@ -74,11 +76,12 @@ enum Change {
 }
 
 impl Surroundings {
-    /// The next change. May be dropped and called again.
-    async fn change(&mut self) -> Change {
+    /// The next change; of the log only if something of ours waits for it, for it changes with each sync. May be dropped and
+    /// called again.
+    async fn change(&mut self, awaits_log: bool) -> Change {
         tokio::select! {
             biased;
-            advanced = self.durable.changed() => match advanced {
+            advanced = self.durable.changed(), if awaits_log => match advanced {
                 Ok(()) => Change::LogAdvanced,
                 Err(_) => Change::LogEnded,
             },
@@ -133,7 +136,7 @@ impl Driver {
             detained: Vec::new(),
             invoked: 0,
             patience: None,
-            buffer: Vec::new(),
+            step: StepBuilder::default(),
         }
     }
 
@@ -155,13 +158,15 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), DriverFailure> {
         self.wait_for_room().await?;
         // The first record of this life, `PartitionAdopted`.
+        self.gather();
         self.perform();
         while !self.is_finished() {
             let deadline = self.deadline();
             let patience = self.patience.filter(|_| self.invoked > 0);
+            let awaits_log = !self.gate.is_settled();
             tokio::select! {
                 biased;
-                change = self.around.change() => self.take_change(change)?,
+                change = self.around.change(awaits_log) => self.take_change(change)?,
                 Some(loaded) = self.loads.join_next() => self.take_rows(loaded).await?,
                 command = self.inbox.0.recv() => match command {
                     Some(command) => self.take_turn(command).await?,
@@ -191,7 +196,7 @@ impl Driver {
             .is_some_and(|deadline| deadline <= self.shared.clock.now())
         {
             self.wait_for_room().await?;
-            self.handle(Event::DeadlineReached);
+            self.handle_alone(Event::DeadlineReached);
         }
         if self.patience.is_some_and(|patience| Instant::now() >= patience) {
             self.invoked = 0;
@@ -199,14 +204,23 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes a command and those that wait behind it.
+    /// Takes a command and those that wait behind it. They share steps, so that a burst costs one append and not one for each.
     async fn take_turn(&mut self, first: Command) -> Result<(), DriverFailure> {
-        self.wait_for_room().await?;
-        self.take(first);
-        for _ in 1..COMMANDS_PER_TURN {
-            let Ok(command) = self.inbox.0.try_recv() else { break };
+        let mut next = Some(first);
+        let mut left = COMMANDS_PER_TURN;
+        while let Some(command) = next.take() {
             self.wait_for_room().await?;
             self.take(command);
+            left -= 1;
+            while left > 0 && !self.is_step_full() {
+                let Ok(command) = self.inbox.0.try_recv() else { break };
+                self.take(command);
+                left -= 1;
+            }
+            self.perform();
+            if left > 0 {
+                next = self.inbox.0.try_recv().ok();
+            }
         }
         Ok(())
     }
@@ -221,7 +235,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = &mut room => return Ok(()),
-                change = self.around.change() => self.take_change(change)?,
+                change = self.around.change(true) => self.take_change(change)?,
             }
             self.flush_if_due();
         }
@@ -236,7 +250,7 @@ impl Driver {
             }
             Change::Flush(Turn::Ended(Ok(applied))) => {
                 self.backlog.flush(applied);
-                self.handle(Event::FlushCommitted);
+                self.handle_alone(Event::FlushCommitted);
             }
             Change::Flush(Turn::Ended(Err(cause))) => {
                 return Err(DriverFailure::Rows { partition, cause });
@@ -257,7 +271,7 @@ impl Driver {
         let Loaded { load, rows, more, slot } =
             loaded.map_err(|cause| DriverFailure::Rows { partition, cause })?;
         self.wait_for_room().await?;
-        self.handle(Event::RowsLoaded { load, rows, more });
+        self.handle_alone(Event::RowsLoaded { load, rows, more });
         drop(slot);
         Ok(())
     }
@@ -270,8 +284,13 @@ impl Driver {
                 }
                 self.handle(event);
             }
-            Command::Deliver { inbound, wants_reply, room, answer } => {
-                self.deliver(inbound, wants_reply, answer);
+            Command::Send { messages, room, answer } => {
+                self.take_in(messages, answer);
+                self.detained.push(room);
+            }
+            Command::Call { message, room, answer } => {
+                let ticket = self.waiters.caller(answer);
+                self.receive(message, ticket, true);
                 self.detained.push(room);
             }
             Command::Show { read, show, slot } => {
@@ -282,20 +301,28 @@ impl Driver {
         }
     }
 
-    fn deliver(&mut self, inbound: Inbound, wants_reply: bool, answer: Answer) {
-        let ticket = self.waiters.client(answer, wants_reply);
-        let request = inbound
-            .idempotency
-            .map(|(key, body_hash)| Arc::new(ClientRequest::new(&inbound.target, &key, body_hash)));
-        let origin = Origin::Client { ticket, wants_reply, request };
-        let envelope =
-            Envelope { caller: None, target: inbound.target, argument: inbound.argument };
-        self.handle(Event::MessageReceived { origin, envelope });
+    fn take_in(&mut self, messages: Vec<Inbound>, answer: SendAnswer) {
+        let mut ticket = self.waiters.sending(messages.len(), answer);
+        for message in messages {
+            self.receive(message, ticket, false);
+            ticket = ticket.next();
+        }
     }
 
-    fn handle(&mut self, event: Event) {
-        let now = self.shared.clock.now();
-        self.partition.handle(now, event, &mut self.effects);
+    fn receive(&mut self, message: Inbound, ticket: Ticket, wants_reply: bool) {
+        let Inbound { target, argument, idempotency } = message;
+        let request = idempotency
+            .map(|(key, body_hash)| Arc::new(ClientRequest::new(&target, &key, body_hash)));
+        let origin = Origin::Client { ticket, wants_reply, request };
+        self.handle(Event::MessageReceived {
+            origin,
+            envelope: Envelope { caller: None, target, argument },
+        });
+    }
+
+    /// A step of one event.
+    fn handle_alone(&mut self, event: Event) {
+        self.handle(event);
         self.perform();
     }
 
@@ -305,7 +332,7 @@ impl Driver {
         let news = self.gate.advance(durable.through);
         self.backlog.advance(news, durable.frame);
         if let Some(lsn) = news {
-            self.handle(Event::RecordsDurable { lsn });
+            self.handle_alone(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);
             }

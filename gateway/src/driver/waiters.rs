@@ -1,6 +1,6 @@
 //! Clients that wait: for acceptance, for a reply, or to be shown rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tidegate_core::id::Ticket;
 use tidegate_core::message::{RequestId, TypedValue};
@@ -8,28 +8,50 @@ use tidegate_core::partition::effect::ClientAnswer;
 use tidegate_core::partition::row::{Row, RowKey};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::ingress::{DoorError, Outcome};
+use crate::ingress::{DoorError, Exceptions, Outcome};
 
-/// Where a client's outcome goes.
-pub(crate) type Answer = oneshot::Sender<Result<Outcome, DoorError>>;
+/// Where it is told what became of messages that were sent together.
+pub(crate) type SendAnswer = oneshot::Sender<Exceptions>;
+/// Where a caller's outcome goes.
+pub(crate) type CallAnswer = oneshot::Sender<Result<Outcome, DoorError>>;
 /// Where rows go that somebody wants to see.
 pub(crate) type Show = oneshot::Sender<Vec<(RowKey, Row)>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     last: Ticket,
-    clients: HashMap<Ticket, (Answer, bool)>,
-    replies: HashMap<RequestId, Vec<Answer>>,
+    /// By the ticket of their first message; the tickets of the others follow it.
+    sendings: BTreeMap<Ticket, Sending>,
+    callers: HashMap<Ticket, CallAnswer>,
+    replies: HashMap<RequestId, Vec<CallAnswer>>,
     shows: HashMap<Ticket, (Show, OwnedSemaphorePermit)>,
     /// How many requests were awaited when those that nobody awaits any more were last thrown out.
     swept: usize,
 }
 
+/// Messages that were sent together.
+#[derive(Debug)]
+struct Sending {
+    unanswered: usize,
+    exceptions: Exceptions,
+    answer: SendAnswer,
+}
+
 impl Waiters {
-    /// A client waits for acceptance, and for a reply too if it wants one.
-    pub(super) fn client(&mut self, answer: Answer, wants_reply: bool) -> Ticket {
+    /// Somebody waits until so many messages, at least one, are accepted. Gives the ticket of the first; those of the others
+    /// follow it.
+    pub(super) fn sending(&mut self, messages: usize, answer: SendAnswer) -> Ticket {
+        let first = self.last.next();
+        self.last = Ticket(self.last.0 + messages as u64);
+        let sending = Sending { unanswered: messages, exceptions: Exceptions::new(), answer };
+        self.sendings.insert(first, sending);
+        first
+    }
+
+    /// A client waits for a reply.
+    pub(super) fn caller(&mut self, answer: CallAnswer) -> Ticket {
         let ticket = self.ticket();
-        self.clients.insert(ticket, (answer, wants_reply));
+        self.callers.insert(ticket, answer);
         ticket
     }
 
@@ -47,25 +69,49 @@ impl Waiters {
 
     /// What became of a client's message. One that has gone away is not missed.
     pub(super) fn answer(&mut self, ticket: Ticket, answer: ClientAnswer) {
-        let Some((client, wants_reply)) = self.clients.remove(&ticket) else { return };
-        match answer {
-            ClientAnswer::Refused(refusal) => drop(client.send(Err(DoorError::Refused(refusal)))),
-            ClientAnswer::Accepted { request: Some(request) } if wants_reply => {
-                self.await_reply(request, client);
-            }
-            ClientAnswer::Accepted { .. } => drop(client.send(Ok(Outcome::Accepted))),
-            ClientAnswer::Repeated { request, progress }
-                if wants_reply && progress.reply.is_none() =>
-            {
-                self.await_reply(request, client);
-            }
-            ClientAnswer::Repeated { progress, .. } => {
-                drop(client.send(Ok(Outcome::Repeated(progress))));
-            }
+        match self.callers.remove(&ticket) {
+            Some(caller) => self.answer_caller(caller, answer),
+            None => self.answer_sender(ticket, answer),
         }
     }
 
-    fn await_reply(&mut self, request: RequestId, client: Answer) {
+    fn answer_caller(&mut self, caller: CallAnswer, answer: ClientAnswer) {
+        let outcome = match answer {
+            ClientAnswer::Refused(refusal) => Err(DoorError::Refused(refusal)),
+            ClientAnswer::Accepted { request: Some(request) } => {
+                return self.await_reply(request, caller);
+            }
+            ClientAnswer::Repeated { request, progress } if progress.reply.is_none() => {
+                return self.await_reply(request, caller);
+            }
+            ClientAnswer::Accepted { request: None } => Ok(Outcome::Accepted),
+            ClientAnswer::Repeated { progress, .. } => Ok(Outcome::Repeated(progress)),
+        };
+        drop(caller.send(outcome));
+    }
+
+    fn answer_sender(&mut self, ticket: Ticket, answer: ClientAnswer) {
+        let Some((first, sending)) = self.sendings.range_mut(..=ticket).next_back() else { return };
+        let first = *first;
+        let place = usize::try_from(ticket.0 - first.0).expect("there are fewer messages in memory");
+        match answer {
+            ClientAnswer::Accepted { .. } => {}
+            ClientAnswer::Repeated { progress, .. } => {
+                sending.exceptions.push((place, Ok(Outcome::Repeated(progress))));
+            }
+            ClientAnswer::Refused(refusal) => {
+                sending.exceptions.push((place, Err(DoorError::Refused(refusal))));
+            }
+        }
+        sending.unanswered -= 1;
+        if sending.unanswered == 0
+            && let Some(Sending { exceptions, answer, .. }) = self.sendings.remove(&first)
+        {
+            drop(answer.send(exceptions));
+        }
+    }
+
+    fn await_reply(&mut self, request: RequestId, client: CallAnswer) {
         self.replies.entry(request).or_default().push(client);
         if self.replies.len() > 2 * self.swept.max(512) {
             self.replies.retain(|_, clients| {

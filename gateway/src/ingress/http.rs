@@ -24,6 +24,7 @@ mod functions;
 pub mod limits;
 mod lines;
 mod messages;
+mod names;
 pub mod problem;
 pub mod records;
 mod request;

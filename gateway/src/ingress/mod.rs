@@ -7,6 +7,7 @@ pub mod http;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use tidegate_core::address::{Address, EgressId};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::message::{RequestProgress, TypedValue};
@@ -51,6 +52,13 @@ pub enum DoorError {
     Closed,
 }
 
+/// Messages that were not simply accepted, by their place among those that were sent together, ascending.
+pub type Exceptions = Vec<(usize, Result<Outcome, DoorError>)>;
+
+/// What becomes of messages that were sent together, once that is known of all of them. The messages go their way also if
+/// nobody waits for it.
+pub type Sent = BoxFuture<'static, Exceptions>;
+
 /// A record of an egress with its place.
 #[derive(Clone, Debug)]
 pub struct EgressRecord {
@@ -65,9 +73,9 @@ pub struct EgressRecord {
 /// The way into the node. All methods wait while the node is full, which is how backpressure reaches clients.
 #[async_trait]
 pub trait Door: Send + Sync + 'static {
-    /// Returns when the message is durable. Messages to one address are taken in in the order in which these futures are first
-    /// polled, also when they have to wait for room.
-    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError>;
+    /// Takes messages over before it returns; what it gives resolves when each of them is durable or refused. Messages to one
+    /// address are taken in in the order of these calls, and of the messages in each, also when they have to wait for room.
+    fn send(&self, messages: Vec<Inbound>) -> Sent;
 
     /// Returns when the function has replied, or after `timeout`.
     async fn call(&self, message: Inbound, timeout: Duration) -> Result<Outcome, DoorError>;

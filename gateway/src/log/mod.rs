@@ -1,6 +1,6 @@
 //! The node log: the write-ahead log of one incarnation, shared by all partitions that the node owns.
 //!
-//! A driver appends *steps*: the encoded records of one call of `handle`. The log gathers steps into frames, one
+//! A driver appends *steps*: the encoded records of one or several calls of `handle`. The log gathers steps into frames, one
 //! frame per sync, and publishes how far it is durable. What a step says is the core's business; the log sees
 //! bytes, the partition that they belong to, and the LSNs that they cover.
 //!
@@ -24,7 +24,7 @@ use tidegate_core::id::{Lsn, PartitionId};
 use tokio::sync::watch;
 use ulid::Ulid;
 
-/// The records of one call of `handle`, encoded. Never split over frames.
+/// The records of one call of `handle` or of several in a row, encoded. Never split over frames.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
     /// Whose records these are.
@@ -119,7 +119,7 @@ pub trait NodeLog: Send + Sync + 'static {
     /// A step that is appended after `close` or after a failure never becomes durable.
     ///
     /// # Panics
-    /// If the step is larger than `STEP_BYTES_MAX`: the core bounds every step below it.
+    /// If the step is larger than `STEP_BYTES_MAX`: the core bounds what one call of `handle` adds, and the driver ends a step in time.
     fn append(&self, step: Step) -> AppendTicket;
 
     /// How far the log is durable, as it changes. The channel closes when the log was closed or has failed for good.

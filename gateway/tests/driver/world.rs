@@ -245,7 +245,10 @@ impl Living {
         key: Option<&str>,
     ) -> JoinHandle<Result<Outcome, DoorError>> {
         let (door, inbound) = (self.door.clone(), inbound(target, argument, key));
-        tokio::spawn(async move { door.send(inbound).await })
+        tokio::spawn(async move {
+            let exception = door.send(vec![inbound]).await.pop();
+            exception.map_or(Ok(Outcome::Accepted), |(_, outcome)| outcome)
+        })
     }
 
     pub(crate) fn call(

@@ -1,12 +1,14 @@
 //! A door in memory. What it answers depends on the function type, so that a test says what it wants by whom it calls.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
+use futures::FutureExt;
+use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
 use tidegate::payload::{JSON, STRING, wrap_text};
 use tidegate_core::address::{Address, EgressId};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
@@ -20,8 +22,19 @@ pub(crate) const PARTITIONS: u16 = 4;
 /// Keys with the hash of the body that came first.
 type Keys = BTreeMap<(Address, String), [u8; 32]>;
 
-pub(crate) struct FakeDoor {
-    /// Messages in the order of first polls.
+#[derive(Clone)]
+pub(crate) struct FakeDoor(Arc<State>);
+
+impl Deref for FakeDoor {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+pub(crate) struct State {
+    /// Messages in the order in which they were taken over.
     arrived: Mutex<Vec<Inbound>>,
     /// Lets messages through; none while closed.
     gate: Semaphore,
@@ -47,7 +60,7 @@ impl FakeDoor {
     }
 
     fn with_permits(permits: usize) -> Self {
-        Self {
+        Self(Arc::new(State {
             arrived: Mutex::default(),
             gate: Semaphore::new(permits),
             waiting: watch::Sender::new(0),
@@ -59,7 +72,7 @@ impl FakeDoor {
             emitted: Notify::new(),
             late: Mutex::default(),
             reads: watch::Sender::new(0),
-        }
+        }))
     }
 
     pub(crate) fn let_through(&self, messages: usize) {
@@ -112,16 +125,28 @@ impl FakeDoor {
 
 #[async_trait]
 impl Door for FakeDoor {
-    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
-        self.arrived.lock().unwrap().push(message.clone());
-        self.waiting.send_modify(|waiting| *waiting += 1);
+    fn send(&self, messages: Vec<Inbound>) -> Sent {
+        self.arrived.lock().unwrap().extend(messages.iter().cloned());
+        self.waiting.send_modify(|waiting| *waiting += messages.len());
         {
             let mut most = self.waiting_most.lock().unwrap();
             *most = (*most).max(*self.waiting.borrow());
         }
-        self.gate.acquire().await.unwrap().forget();
-        self.waiting.send_modify(|waiting| *waiting -= 1);
-        Ok(self.accept(&message)?.unwrap_or(Outcome::Accepted))
+        let door = self.clone();
+        async move {
+            let mut exceptions = Vec::new();
+            for (place, message) in messages.iter().enumerate() {
+                door.gate.acquire().await.unwrap().forget();
+                door.waiting.send_modify(|waiting| *waiting -= 1);
+                match door.accept(message) {
+                    Ok(None) => {}
+                    Ok(Some(repeated)) => exceptions.push((place, Ok(repeated))),
+                    Err(error) => exceptions.push((place, Err(error))),
+                }
+            }
+            exceptions
+        }
+        .boxed()
     }
 
     async fn call(&self, message: Inbound, timeout: Duration) -> Result<Outcome, DoorError> {

@@ -22,10 +22,14 @@ impl Format {
     /// Appends an item to `out`: the version, what `body` writes, and the checksum (CRC-32, little endian).
     pub(super) fn seal(&self, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
-        out.push(self.version);
+        self.begin(out);
         body(out);
-        let checksum = crc32fast::hash(&out[start..]);
-        out.extend_from_slice(&checksum.to_le_bytes());
+        end(out, start);
+    }
+
+    /// Begins an item whose body is written bit by bit, until [`end`].
+    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+        out.push(self.version);
     }
 
     /// Checks the frame and gives a reader of the body.
@@ -49,6 +53,12 @@ impl Format {
         input.advance(VERSION_BYTES);
         Ok(Reader::new(input))
     }
+}
+
+/// Ends the item that began at `start`.
+pub(super) fn end(out: &mut Vec<u8>, start: usize) {
+    let checksum = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
 }
 
 fn too_short(left: usize) -> DecodeError {

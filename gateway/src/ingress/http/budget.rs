@@ -45,10 +45,17 @@ impl Budget {
 }
 
 impl Share {
+    /// Takes another share of the same budget in, so that both go back together.
+    pub fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+
     /// Gives back what is more than so many bytes.
     pub fn shrink(&mut self, bytes: usize) {
         let excess = self.0.num_permits().saturating_sub(units(bytes));
-        drop(self.0.split(excess));
+        if excess > 0 {
+            drop(self.0.split(excess));
+        }
     }
 }
 

@@ -1,17 +1,9 @@
-//! Handing messages to the door in an order that holds.
-//!
-//! The door takes messages to one address in the order in which its `send` futures are first polled. So a delivery is
-//! polled once, at once and before the next one exists; only its answer is awaited later.
+//! What became of a line or a record with all its messages.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::Poll;
-
-use futures::future::{BoxFuture, FutureExt, MaybeDone, maybe_done};
+use std::ops::Range;
 
 use super::problem::Problem;
-use crate::ingress::{Door, DoorError, Inbound, Outcome};
+use crate::ingress::{Door, DoorError, Exceptions, Inbound, Outcome};
 
 /// What became of a line or a record with all its messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,54 +14,73 @@ pub(super) enum Delivered {
     Repeated,
 }
 
-/// The way of one or several messages through the door, already begun.
-pub(super) type Delivery = BoxFuture<'static, Result<Delivered, Problem>>;
-
-/// Hands over messages in order, now. The future resolves when all were answered.
-pub(super) async fn begin(door: Arc<dyn Door>, messages: Vec<Inbound>) -> Delivery {
-    let mut delivery = deliver(door, messages).boxed();
-    match futures::poll!(delivery.as_mut()) {
-        Poll::Ready(delivered) => futures::future::ready(delivered).boxed(),
-        Poll::Pending => delivery,
-    }
+/// Sends the messages of one record.
+pub(super) async fn deliver(door: &dyn Door, messages: Vec<Inbound>) -> Result<Delivered, Problem> {
+    let places = 0..messages.len();
+    combine(&places, &mut door.send(messages).await.into_iter().peekable())
 }
 
-/// Polls all messages each time, in order: the first poll hands all of them over before any answer is looked at.
-async fn deliver(door: Arc<dyn Door>, messages: Vec<Inbound>) -> Result<Delivered, Problem> {
-    let mut sends: Vec<_> = messages
-        .into_iter()
-        .map(|message| {
-            let door = door.clone();
-            maybe_done(async move { door.send(message).await }.boxed())
-        })
-        .collect();
-    poll_fn(|context| {
-        let mut pending = false;
-        for send in &mut sends {
-            pending |= send.poll_unpin(context).is_pending();
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    combine(sends.iter_mut().filter_map(|send| MaybeDone::take_output(Pin::new(send))))
-}
-
+/// Takes what is said of a line out of what is said of all that was sent, given the places of its messages. Lines come one
+/// after another.
+///
 /// The first failure stands for all. What was accepted stays accepted, so "nothing was accepted" is then not said.
-fn combine(
-    outcomes: impl Iterator<Item = Result<Outcome, DoorError>>,
+pub(super) fn combine(
+    places: &Range<usize>,
+    exceptions: &mut std::iter::Peekable<<Exceptions as IntoIterator>::IntoIter>,
 ) -> Result<Delivered, Problem> {
-    let (mut fresh, mut repeated, mut failure) = (0, 0, None);
-    for outcome in outcomes {
+    let (mut repeated, mut failed, mut failure) = (0, 0, None);
+    while let Some((_, outcome)) = exceptions.next_if(|(place, _)| places.contains(place)) {
         match outcome {
             Ok(Outcome::Repeated(_)) => repeated += 1,
-            Ok(_) => fresh += 1,
-            Err(error) => failure = failure.or(Some(error)),
+            Ok(_) => {}
+            Err(error) => {
+                failed += 1;
+                failure = failure.or(Some(error));
+            }
         }
     }
+    let fresh = places.len() - repeated - failed;
     match failure {
         Some(DoorError::Closed) if fresh + repeated > 0 => Err(Problem::Unknown),
         Some(error) => Err(error.into()),
         None if fresh > 0 => Ok(Delivered::Accepted),
         None => Ok(Delivered::Repeated),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_core::message::RequestProgress;
+    use tidegate_core::partition::effect::ClientRefusal;
+
+    fn combined(lines: &[Range<usize>], exceptions: Exceptions) -> Vec<Result<Delivered, Problem>> {
+        let mut exceptions = exceptions.into_iter().peekable();
+        lines.iter().map(|places| combine(places, &mut exceptions)).collect()
+    }
+
+    #[test]
+    fn every_line_has_its_own_exceptions() {
+        let repeated = || Ok(Outcome::Repeated(RequestProgress { consumed_at: None, reply: None }));
+        let refused = || Err(DoorError::Refused(ClientRefusal::UnknownFunction));
+        let exceptions =
+            vec![(1, repeated()), (2, repeated()), (3, repeated()), (5, refused()), (6, refused())];
+        let lines = [0..1, 1..3, 3..5, 5..6, 6..8, 8..9];
+        let expected = [
+            Ok(Delivered::Accepted),
+            Ok(Delivered::Repeated),
+            Ok(Delivered::Accepted),
+            Err(Problem::UnknownFunction),
+            Err(Problem::UnknownFunction),
+            Ok(Delivered::Accepted),
+        ];
+        assert_eq!(combined(&lines, exceptions), expected);
+    }
+
+    #[test]
+    fn a_line_of_which_a_part_was_accepted_is_not_said_to_be_refused() {
+        let closed = |place| (place, Err(DoorError::Closed));
+        let outcomes = combined(&[0..2, 2..4], vec![closed(1), closed(2), closed(3)]);
+        assert_eq!(outcomes, [Err(Problem::Unknown), Err(Problem::Closed)]);
     }
 }

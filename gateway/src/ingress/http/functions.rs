@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use tidegate_core::address::FunctionType;
 
 use super::budget::Share;
+use super::delivery::{self, Delivered};
 use super::problem::Problem;
 use super::request::{call_timeout, idempotency, idempotency_key, target_of};
 use super::value::{from_body, to_response};
@@ -25,9 +26,8 @@ pub(super) async fn send(
     request: Request,
 ) -> Result<Response, Problem> {
     let (message, _share) = read(&app, target, request).await?;
-    let outcome = app.door.send(message).await?;
-    let response = StatusCode::ACCEPTED.into_response();
-    Ok(if matches!(outcome, Outcome::Repeated(_)) { repeated(response) } else { response })
+    let delivered = delivery::deliver(&*app.door, vec![message]).await?;
+    Ok(accepted(delivered == Delivered::Repeated))
 }
 
 /// Answers 200 with the reply once the function has given one.

@@ -13,10 +13,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tidegate_core::address::{Address, FunctionType};
+use tidegate_core::address::Address;
 use tidegate_core::message::TypedValue;
 
 use super::App;
+use super::names::Names;
 use super::problem::Problem;
 use super::request::{LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of};
 use super::result_lines::respond;
@@ -28,10 +29,12 @@ use crate::payload::{BYTES, JSON, STRING, wrap_text};
 pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let key = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
-    let read_line = move |number, line: &Bytes| {
-        let (target, argument) = parse(line)?;
+    let mut names = Names::default();
+    let read_line = move |number, line: &Bytes, messages: &mut Vec<Inbound>| {
+        let (target, argument) = parse(line, &mut names)?;
         let idempotency = idempotency(line_key(key.as_deref(), number), &argument);
-        Ok(vec![Inbound { target, argument, idempotency }])
+        messages.push(Inbound { target, argument, idempotency });
+        Ok(())
     };
     Ok(respond(app, body, Box::new(read_line)))
 }
@@ -63,10 +66,10 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn parse(line: &Bytes) -> Result<(Address, TypedValue), Problem> {
+fn parse(line: &Bytes, names: &mut Names) -> Result<(Address, TypedValue), Problem> {
     let message: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| explain(&error))?;
-    let target = parse_target(&message.target)?;
-    let argument = argument(line, &message).map_err(Problem::Line)?;
+    let target = parse_target(&message.target, names)?;
+    let argument = argument(&message, names).map_err(Problem::Line)?;
     Ok((target, argument))
 }
 
@@ -83,19 +86,20 @@ fn explain(error: &serde_json::Error) -> Problem {
 }
 
 /// `namespace/type/id`, where the id may hold further slashes.
-fn parse_target(text: &str) -> Result<Address, Problem> {
-    let mut parts = text.splitn(3, '/');
-    let (Some(namespace), Some(name), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
+fn parse_target(text: &str, names: &mut Names) -> Result<Address, Problem> {
+    let slash = |from: usize| text[from..].find('/').map(|at| from + at);
+    let Some(end) = slash(0).and_then(|first| slash(first + 1)) else {
         return Err(Problem::Line(
             "the target is not of the form <namespace>/<type>/<id>".to_owned(),
         ));
     };
-    target_of(FunctionType::new(namespace, name)?, id)
+    target_of(names.function(&text[..end])?, &text[end + 1..])
 }
 
-fn argument(line: &Bytes, message: &MessageLine<'_>) -> Result<TypedValue, String> {
-    let (default_type, bytes) = match (message.value, &message.base64, &message.text) {
-        (Some(json), None, None) => (JSON, line.slice_ref(json.get().as_bytes())),
+fn argument(message: &MessageLine<'_>, names: &mut Names) -> Result<TypedValue, String> {
+    let (default_type, value) = match (message.value, &message.base64, &message.text) {
+        // A slice of the line would keep all lines alive that came with it.
+        (Some(json), None, None) => (JSON, Bytes::copy_from_slice(json.get().as_bytes())),
         (None, Some(base64), None) => {
             let bytes = STANDARD.decode(&**base64).map_err(|_| "base64 is not valid".to_owned())?;
             (BYTES, bytes.into())
@@ -108,5 +112,5 @@ fn argument(line: &Bytes, message: &MessageLine<'_>) -> Result<TypedValue, Strin
     if message.text.is_some() && typename != STRING {
         return Err(format!("text is always of type {STRING}"));
     }
-    Ok(TypedValue::new(typename, bytes))
+    Ok(TypedValue { typename: names.typename(typename), has_value: true, value, metadata: Vec::new() })
 }

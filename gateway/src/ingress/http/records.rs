@@ -120,8 +120,10 @@ pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<
     let media = media_type(&head.headers)?;
     if media.as_deref().is_some_and(|media| media == NDJSON || media == "application/jsonl") {
         let idempotency = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
-        let read_line = move |number, line: &Bytes| {
-            messages(&config, &key, line, line_key(idempotency.as_deref(), number).as_deref())
+        let read_line = move |number, line: &Bytes, all: &mut Vec<Inbound>| {
+            let line_key = line_key(idempotency.as_deref(), number);
+            all.extend(messages(&config, &key, line, line_key.as_deref())?);
+            Ok(())
         };
         return Ok(respond(app, body, Box::new(read_line)));
     }
@@ -138,7 +140,7 @@ async fn receive_one(
     let idempotency = idempotency_key(&head.headers, 0)?;
     let (record, _share) = body::read_whole(app, head, body).await?;
     let messages = messages(config, key, &record, idempotency.as_deref())?;
-    let delivered = delivery::begin(app.door.clone(), messages).await.await?;
+    let delivered = delivery::deliver(&*app.door, messages).await?;
     Ok(accepted(delivered == Delivered::Repeated))
 }
 

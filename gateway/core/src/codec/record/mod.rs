@@ -1,4 +1,4 @@
-//! The bytes of a step: the records of one call of `handle`, which the log holds or loses together.
+//! The bytes of a step: the records of one call of `handle` or of several in a row, which the log holds or loses together.
 //!
 //! ```text
 //! version u8 | (ordinal u8 | fields)* | CRC-32 of all before, u32 little endian
@@ -19,7 +19,8 @@ use bytes::Bytes;
 use super::DecodeError;
 use super::durable::Durable;
 use super::reader::Reader;
-use super::sealed::Format;
+use super::sealed::{self, Format};
+use crate::limits::STEP_GATHERED_BYTES;
 use crate::partition::record::Record;
 
 const FORMAT: Format = Format { name: "step", version: 1 };
@@ -41,6 +42,46 @@ mod ordinal {
     pub(super) const ADDRESS_PARKED: u8 = 10;
     pub(super) const ADDRESS_RELEASED: u8 = 11;
     pub(super) const HEAD_DROPPED: u8 = 12;
+}
+
+/// A step that grows: the records of several calls of `handle`, encoded as they come.
+#[derive(Debug, Default)]
+pub struct StepBuilder {
+    bytes: Vec<u8>,
+    records: u64,
+}
+
+impl StepBuilder {
+    /// Adds the records of one call of `handle`, if there are any.
+    pub fn add(&mut self, records: &[Record]) {
+        if self.bytes.is_empty() && !records.is_empty() {
+            FORMAT.begin(&mut self.bytes);
+        }
+        records.iter().for_each(|record| record.write(&mut self.bytes));
+        self.records += records.len() as u64;
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// How many bytes it has so far.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The step, and the next one begins.
+    #[must_use]
+    pub fn finish(&mut self) -> Bytes {
+        sealed::end(&mut self.bytes, 0);
+        self.records = 0;
+        // The next step is likely to be as long.
+        let next = Vec::with_capacity(self.bytes.len().min(STEP_GATHERED_BYTES));
+        core::mem::replace(&mut self.bytes, next).into()
+    }
 }
 
 /// Appends the records of a step to `out`, which the caller reuses.
