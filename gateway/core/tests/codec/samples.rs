@@ -52,7 +52,7 @@ fn traced_values() -> [TypedValue; 2] {
         sent_at: NOW,
         state: Some("vendor=opaque".into()),
     };
-    let plain = TraceContext { flags: 0, state: None, ..context.clone() };
+    let plain = TraceContext { flags: 0, state: None, ..context };
     [value().traced(Some(Arc::new(context))), unusual_value().traced(Some(Arc::new(plain)))]
 }
 
