@@ -75,6 +75,11 @@ impl Parcel {
         }
     }
 
+    fn is_sociable(&self) -> bool {
+        let small = self.groups.iter().all(|it| it.group.messages.len() <= SOCIABLE_MESSAGES);
+        self.form == Form::Open && small
+    }
+
     fn load(&self) -> Load {
         self.groups.iter().fold(Load::default(), |load, pending| Load {
             groups: load.groups + 1,
@@ -115,16 +120,20 @@ impl Load {
     }
 }
 
+/// A group of more messages travels alone: whoever shared its request would wait for all of them, and an address that is flooded
+/// would slow down those beside it.
+const SOCIABLE_MESSAGES: usize = 64;
+
 /// Takes a request's worth from the front: whatever waits there, with as many open parcels behind an open one as fit.
 pub(super) fn take_packed(waiting: &mut VecDeque<Parcel>, most: Load) -> Option<Parcel> {
     let mut parcel = waiting.pop_front()?;
-    if parcel.form != Form::Open {
+    if !parcel.is_sociable() {
         return Some(parcel);
     }
     let mut load = parcel.load();
     while let Some(next) = waiting.front() {
         let together = load.plus(next.load());
-        if next.form != Form::Open || !together.fits(most) {
+        if !next.is_sociable() || !together.fits(most) {
             break;
         }
         load = together;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_sdk::FunctionType;
 use tokio::time::sleep;
 
-use super::functions::{CALL, COUNT, FAN, FAN_KEYS, FAN_OUT, LARGE, LINK};
+use super::functions::{CALL, COUNT, FAN, FAN_KEYS, FAN_OUT, LARGE, LINK, SLOW};
 use super::load::{self, Calls, Quota, Stream};
 use super::report::{Figure, quantile};
 use super::setting::Setting;
@@ -28,7 +28,9 @@ enum Work {
     OneWay { function: FunctionType, keys: u64 },
     FanOut,
     Calls { function: FunctionType, keys: u64, clients: u64 },
+    Flood,
     Idle,
+    ColdKeys,
     Restart { kill: bool },
 }
 
@@ -36,8 +38,15 @@ enum Work {
 const WATCH: Duration = Duration::from_millis(10);
 /// How long an idle node is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Addresses with state when a node is restarted.
-const RESTART_KEYS: u64 = 100_000;
+/// Addresses with state when a node is restarted, or reads them from its disk.
+const MANY_KEYS: u64 = 1_000_000;
+/// Messages that a stream may have accepted and not handled, as a source that is read would: several for each of 100,000 addresses.
+const UNHANDLED_MAX: u64 = 300_000;
+/// The messages of a flood, all to one address.
+const FLOOD: u64 = 1_000_000;
+/// Clients that call other addresses during a flood, and how often each of them does: 2,000 calls a second together.
+const BYSTANDERS: u64 = 40;
+const BYSTANDERS_EVERY: Duration = Duration::from_millis(20);
 /// The value of a counter that has seen one message, in base64.
 const ONE: &str = "AAAAAAAAAAE=";
 /// Instances that fan out.
@@ -59,7 +68,9 @@ impl Case {
             case("chain-10", false, calls(LINK, 10_000, 1)),
             case("fanout-100", false, Work::FanOut),
             case("state-64k", false, one_way(LARGE, 1_000)),
+            case("flood", false, Work::Flood),
             case("rss-idle", false, Work::Idle),
+            case("rss-1m", false, Work::ColdKeys),
             case("restart-clean", false, Work::Restart { kill: false }),
             case("restart-kill", false, Work::Restart { kill: true }),
         ]
@@ -89,6 +100,12 @@ pub(crate) async fn measure(case: &Case, plan: &Plan) -> Result<Vec<Figure>, Pro
             sleep(SETTLE).await;
             vec![Figure::new("ready_seconds", ready, "s")]
         }
+        Work::Flood => flood(&mut setting, plan).await?,
+        Work::ColdKeys => {
+            let (restarted, figures) = cold_keys(setting, plan).await?;
+            setting = restarted;
+            figures
+        }
         Work::Restart { kill } => {
             let (restarted, figures) = restart(setting, plan, *kill).await?;
             setting = restarted;
@@ -97,14 +114,24 @@ pub(crate) async fn measure(case: &Case, plan: &Plan) -> Result<Vec<Figure>, Pro
     });
     let megabytes = setting.gateway.resident_bytes()? as f64 / f64::from(1 << 20);
     figures.push(Figure::new("rss_mb", megabytes, "MiB"));
-    setting.gateway.stop().await?;
+    match case.work {
+        // What is left of a flood would take its time.
+        Work::Flood => setting.gateway.kill().await?,
+        _ => setting.gateway.stop().await?,
+    }
     Ok(figures)
 }
 
 /// Sends one message to each key, so that its state exists and is in memory.
 async fn warm(setting: &mut Setting, function: &FunctionType, keys: u64) -> Result<(), Problem> {
     let quota = Quota::Messages(keys);
-    let stream = Stream { function: function.clone(), keys, amplification: 1, quota };
+    let stream = Stream {
+        function: function.clone(),
+        keys,
+        amplification: 1,
+        unhandled_max: UNHANDLED_MAX,
+        quota,
+    };
     stream_and_drain(setting, stream).await.map(drop)
 }
 
@@ -139,7 +166,13 @@ async fn one_way(
     }
     let effort = Effort::begin(setting)?;
     let quota = Quota::Until(Instant::now() + plan.duration);
-    let stream = Stream { function: function.clone(), keys, amplification, quota };
+    let stream = Stream {
+        function: function.clone(),
+        keys,
+        amplification,
+        unhandled_max: UNHANDLED_MAX,
+        quota,
+    };
     let syncs = setting.gateway.metric("tidegate_log_syncs_total").await?;
     let requests = setting.gateway.metric("tidegate_invoker_requests_total").await?;
     let messages = stream_and_drain(setting, stream).await? as f64;
@@ -167,7 +200,8 @@ async fn calls(
     keys: u64,
     clients: u64,
 ) -> Result<Vec<Figure>, Problem> {
-    let calls = |until| Calls { function: function.clone(), keys, clients, until };
+    let every = Duration::ZERO;
+    let calls = |until| Calls { function: function.clone(), keys, clients, every, until };
     // The first calls teach the gateway what the function declares, and open connections.
     let warming = calls(Instant::now() + plan.duration / 10);
     load::call(setting.gateway.ingress, &warming).await?;
@@ -185,18 +219,61 @@ async fn calls(
     Ok(figures)
 }
 
+/// Has everybody else call while one address is flooded.
+async fn flood(setting: &mut Setting, plan: &Plan) -> Result<Vec<Figure>, Problem> {
+    warm(setting, &CALL, 1_000).await?;
+    let stream = Stream {
+        function: SLOW,
+        keys: 1,
+        amplification: 1,
+        unhandled_max: FLOOD,
+        quota: Quota::Messages(FLOOD),
+    };
+    let ingress = setting.gateway.ingress;
+    let flooding = tokio::spawn(async move { load::send(ingress, stream, Arc::default()).await });
+    let calls = Calls {
+        function: CALL,
+        keys: 1_000,
+        clients: BYSTANDERS,
+        every: BYSTANDERS_EVERY,
+        until: Instant::now() + plan.duration,
+    };
+    let milliseconds = load::call(ingress, &calls).await?;
+    let accepted = setting.gateway.metric("tidegate_messages_received_total").await?;
+    flooding.abort();
+    Ok(vec![
+        Figure::new("calls_per_second", milliseconds.len() as f64 / plan.duration.as_secs_f64(), "calls/s"),
+        Figure::new("p50_ms", quantile(&milliseconds, 0.5), "ms"),
+        Figure::new("p99_ms", quantile(&milliseconds, 0.99), "ms"),
+        Figure::new("flood_accepted", accepted - milliseconds.len() as f64, "messages"),
+    ])
+}
+
+/// Has all of many addresses read from the disk.
+async fn cold_keys(
+    mut setting: Setting,
+    plan: &Plan,
+) -> Result<(Setting, Vec<Figure>), Problem> {
+    warm(&mut setting, &COUNT, MANY_KEYS).await?;
+    let (mut setting, _) = setting.restart(plan, false).await?;
+    let begun = Instant::now();
+    warm(&mut setting, &COUNT, MANY_KEYS).await?;
+    let rate = MANY_KEYS as f64 / begun.elapsed().as_secs_f64();
+    Ok((setting, vec![Figure::new("messages_per_second", rate, "messages/s")]))
+}
+
 async fn restart(
     mut setting: Setting,
     plan: &Plan,
     kill: bool,
 ) -> Result<(Setting, Vec<Figure>), Problem> {
-    warm(&mut setting, &COUNT, RESTART_KEYS).await?;
+    warm(&mut setting, &COUNT, MANY_KEYS).await?;
     // Once this is accepted, everything that was committed before is durable.
     warm(&mut setting, &CALL, 1).await?;
     let (mut setting, stopped) = setting.restart(plan, kill).await?;
     let ready = setting.gateway.became_ready;
     // Everything is still there, or the figure is worth nothing.
-    let last = (RESTART_KEYS - 1).to_string();
+    let last = (MANY_KEYS - 1).to_string();
     let seen = setting.gateway.value(&COUNT, &last, "seen").await?;
     if seen.as_deref() != Some(ONE) {
         return Err(format!("a counter is at {seen:?} after the restart").into());

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
@@ -30,6 +31,8 @@ pub(crate) const CALL: FunctionType = FunctionType::named("bench/call");
 pub(crate) const LINK: FunctionType = FunctionType::named("bench/link");
 /// Sends a message to each of many counters.
 pub(crate) const FAN: FunctionType = FunctionType::named("bench/fan");
+/// Takes its time for each message.
+pub(crate) const SLOW: FunctionType = FunctionType::named("bench/slow");
 /// Writes a large value anew with each message.
 pub(crate) const LARGE: FunctionType = FunctionType::named("bench/large");
 
@@ -37,6 +40,8 @@ pub(crate) const LARGE: FunctionType = FunctionType::named("bench/large");
 pub(crate) const LINKS: u32 = 10;
 /// Messages that one message to [`FAN`] causes.
 pub(crate) const FAN_OUT: u64 = 100;
+/// How long [`SLOW`] takes for a message.
+const SLOWNESS: Duration = Duration::from_millis(1);
 /// Counters that [`FAN`] sends to.
 pub(crate) const FAN_KEYS: u64 = 100_000;
 /// Bytes of the value of [`LARGE`].
@@ -137,6 +142,11 @@ async fn fan(handled: Handled, context: &mut Context, message: Message) -> Resul
     Ok(())
 }
 
+async fn slow(handled: Handled, context: &mut Context, _: Message) -> Result<(), Error> {
+    tokio::time::sleep(SLOWNESS).await;
+    count_one(&handled, context).map(drop)
+}
+
 async fn large(handled: Handled, context: &mut Context, _: Message) -> Result<(), Error> {
     let mut blob = context.get(&BLOB)?.map_or_else(|| vec![0; LARGE_BYTES], |it| it.0.to_vec());
     if let Some(first) = blob.first_mut() {
@@ -153,6 +163,7 @@ fn all(handled: &Handled) -> StatefulFunctions {
         .with(counting(COUNT).sharing(Arc::clone(handled), count))
         .with(counting(CALL).sharing(Arc::clone(handled), call))
         .with(counting(LINK).sharing(Arc::clone(handled), link))
+        .with(counting(SLOW).sharing(Arc::clone(handled), slow))
         .with(counting(FAN).sharing(Arc::clone(handled), fan))
         .with(FunctionSpec::new(LARGE).value(&BLOB).sharing(Arc::clone(handled), large))
 }

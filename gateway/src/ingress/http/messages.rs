@@ -112,5 +112,6 @@ fn argument(message: &MessageLine<'_>, names: &mut Names) -> Result<TypedValue, 
     if message.text.is_some() && typename != STRING {
         return Err(format!("text is always of type {STRING}"));
     }
-    Ok(TypedValue { typename: names.typename(typename), has_value: true, value, metadata: Vec::new() })
+    let typename = names.typename(typename);
+    Ok(TypedValue { typename, has_value: true, value, metadata: Vec::new(), trace: None })
 }

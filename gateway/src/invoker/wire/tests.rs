@@ -71,6 +71,8 @@ fn expected_invocation() -> InvocationBatchRequest {
 fn a_group_becomes_a_request() {
     let request = ToFunction::decode(encode_single(&group())).unwrap();
     assert_eq!(request.request, Some(Request::Invocation(expected_invocation())));
+    let generated = ToFunction { request: Some(Request::Invocation(expected_invocation())) };
+    assert_eq!(encode_single(&group()), generated.encode_to_vec());
 }
 
 #[test]
@@ -83,6 +85,8 @@ fn groups_become_a_batch() {
     assert_eq!(groups[1].batch, Some(batch::BatchId { epoch: 2, number: 3, partition: 8 }));
     assert_eq!(groups[0].attempt, 4);
     assert_eq!(groups[0].invocation, Some(expected_invocation()));
+    let body = encode_batch([(PartitionId(9), &group), (PartitionId(8), &group)].into_iter());
+    assert_eq!(body, BatchRequest { groups }.encode_to_vec());
 }
 
 fn decode(response: InvocationResponse) -> Result<GroupAnswer, InvalidAnswer> {

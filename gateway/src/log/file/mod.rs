@@ -61,6 +61,9 @@ pub struct FileLogOptions {
     pub buffer_bytes: usize,
     /// How long the first step of a frame waits for company. Zero: a frame is written as soon as the last sync returned.
     pub linger: Duration,
+    /// While steps come in crowds, frames begin no more often than this: a sync costs processor time on both sides of the disk,
+    /// whatever it carries. A step that comes alone never waits for it.
+    pub pace: Duration,
     /// How often a full disk is asked for space again.
     pub disk_full_retry: Duration,
     /// The disk.
@@ -75,8 +78,9 @@ impl Default for FileLogOptions {
         Self {
             segment_bytes: SEGMENT_BYTES,
             frame_bytes_max: FRAME_BYTES_MAX,
-            buffer_bytes: 32 << 20,
+            buffer_bytes: 2 << 20,
             linger: Duration::ZERO,
+            pace: Duration::from_millis(1),
             disk_full_retry: Duration::from_secs(1),
             disk: Arc::new(LocalDisk),
             on_failure: Arc::new(|_| std::process::abort()),

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -20,6 +21,9 @@ use super::segments::Segments;
 /// Called once, when the log has failed for good.
 pub type OnFailure = Arc<dyn Fn(&LogFailure) + Send + Sync>;
 
+/// A frame of so many steps shows a crowd: more will come while it is synced.
+const CROWD_STEPS: usize = 8;
+
 /// The buffer of frames is given back beyond this, so that one large frame does not hold memory for ever.
 const SCRATCH_BYTES_MAX: usize = 8 << 20;
 
@@ -31,6 +35,9 @@ pub(super) struct Writer {
     failure: Arc<Mutex<Option<LogFailure>>>,
     on_failure: OnFailure,
     disk_full_retry: Duration,
+    pace: Duration,
+    /// When the next frame may begin.
+    earliest: Instant,
     backlog: Backlog,
     next: FrameNumber,
     scratch: Vec<u8>,
@@ -65,6 +72,8 @@ impl Writer {
             failure,
             on_failure: Arc::clone(&options.on_failure),
             disk_full_retry: options.disk_full_retry,
+            pace: options.pace,
+            earliest: Instant::now(),
             backlog: Backlog::new(),
             next: FrameNumber::FIRST,
             scratch: Vec::new(),
@@ -77,7 +86,7 @@ impl Writer {
 
     /// Runs until the log is closed, abandoned or fails. Dropping the writer closes the channel of `durable`.
     pub(super) fn run(mut self) {
-        while let Some(work) = self.buffer.next(self.backlog.floor()) {
+        while let Some(work) = self.next_work() {
             match self.perform(work) {
                 Ok(()) => {}
                 Err(Stop::Abandoned) => return,
@@ -86,7 +95,16 @@ impl Writer {
         }
     }
 
+    /// Waits for work, and before that for the pace: so briefly that whoever closes the log may wait for it too.
+    fn next_work(&self) -> Option<Work> {
+        thread::sleep(self.earliest.saturating_duration_since(Instant::now()));
+        self.buffer.next(self.backlog.floor())
+    }
+
     fn perform(&mut self, work: Work) -> Result<(), Stop> {
+        if work.steps.len() >= CROWD_STEPS {
+            self.earliest = Instant::now() + self.pace;
+        }
         self.trim(work.floor)?;
         let through = work.through;
         if !work.steps.is_empty() {

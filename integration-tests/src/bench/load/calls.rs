@@ -1,11 +1,12 @@
-//! Clients that call a function, wait for its reply, and call again.
+//! Clients that call a function, wait for its reply, and call again: at once, or at a fixed rate.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use tidegate_sdk::FunctionType;
+use tokio::time::sleep_until;
 
 use crate::bench::Problem;
 use crate::bench::http::Connection;
@@ -19,6 +20,8 @@ pub(crate) struct Calls {
     pub(crate) keys: u64,
     /// How many clients there are.
     pub(crate) clients: u64,
+    /// How often each of them calls, at most. A call that begins late because the one before took so long has waited since its time.
+    pub(crate) every: Duration,
     /// When to end.
     pub(crate) until: Instant,
 }
@@ -41,8 +44,12 @@ async fn call_as(client: u64, ingress: SocketAddr, calls: &Calls) -> Result<Vec<
     let mut connection = Connection::open(ingress).await?;
     let body = Bytes::from_static(&[b'x'; 100]);
     let mut milliseconds = Vec::new();
+    // The clients spread over the time between two calls.
+    let mut next = Instant::now() + calls.every.mul_f64(client as f64 / calls.clients as f64);
     for turn in 0.. {
-        let begun = Instant::now();
+        sleep_until(next.into()).await;
+        let begun = if calls.every.is_zero() { Instant::now() } else { next };
+        next = begun + calls.every;
         if begun >= calls.until {
             break;
         }

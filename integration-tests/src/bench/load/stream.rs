@@ -20,8 +20,6 @@ use crate::bench::http::Connection;
 
 const STREAMS: u64 = 4;
 const LINES_PER_PIECE: u64 = 128;
-/// Messages that may be accepted and not handled.
-const UNHANDLED_MAX: u64 = 50_000;
 const PAUSE: Duration = Duration::from_millis(1);
 /// How a line is answered whose message is durable.
 const ACCEPTED: &[u8] = b"\"status\":\"accepted\"}";
@@ -37,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) keys: u64,
     /// How many messages are handled for each that is sent.
     pub(crate) amplification: u64,
+    /// How many messages may be accepted and not handled.
+    pub(crate) unhandled_max: u64,
     /// When to end.
     pub(crate) quota: Quota,
 }
@@ -101,7 +101,7 @@ async fn send_one(ingress: SocketAddr, progress: Arc<Progress>) -> Result<u64, P
 
 impl Progress {
     async fn next(&self) -> Option<Bytes> {
-        while self.unhandled() > UNHANDLED_MAX && !self.is_late() {
+        while self.unhandled() > self.stream.unhandled_max && !self.is_late() {
             sleep(PAUSE).await;
         }
         let first = self.sent.fetch_add(LINES_PER_PIECE, Ordering::Relaxed);
