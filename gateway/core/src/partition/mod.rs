@@ -7,6 +7,7 @@
 
 mod accept;
 mod activate;
+pub mod activity;
 mod answer;
 mod batch;
 mod cold;
@@ -47,6 +48,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use self::activity::Tally;
 use self::cold::Cold;
 use self::doors::Doors;
 use self::effect::{Effect, Effects, LoadRequest};
@@ -78,6 +80,7 @@ pub struct Partition {
     cold: Cold,
     application: Arc<Application>,
     limits: Limits,
+    tally: Tally,
 }
 
 /// How much memory a partition uses, in bytes.
