@@ -90,8 +90,8 @@ impl Schedule {
         self.backing_off.len()
     }
 
-    pub(super) fn undeclared(&self) -> usize {
-        self.undeclared.len()
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// The number of the next batch of this epoch.
