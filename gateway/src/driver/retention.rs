@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_core::id::{Lsn, PartitionId};
+use tokio::sync::watch;
 
 use crate::log::{FrameNumber, NodeLog};
 
@@ -16,6 +17,8 @@ pub struct LogRetention {
     log: Arc<dyn NodeLog>,
     /// By partition: the lowest frame that may hold a record which its store does not hold.
     lowest: Vec<AtomicU64>,
+    /// Whether the log is so long that every partition should flush.
+    long: watch::Sender<bool>,
 }
 
 impl LogRetention {
@@ -23,7 +26,18 @@ impl LogRetention {
     #[must_use]
     pub fn new(log: Arc<dyn NodeLog>, partitions: u16) -> Arc<Self> {
         let lowest = (0..partitions).map(|_| AtomicU64::new(NOTHING)).collect();
-        Arc::new(Self { log, lowest })
+        Arc::new(Self { log, lowest, long: watch::Sender::new(false) })
+    }
+
+    /// Whether the log is so long that every partition should flush, as it changes. Told apart from what is durable, which changes
+    /// with each sync and concerns only those who wait for it.
+    pub(super) fn long(&self) -> watch::Receiver<bool> {
+        self.long.subscribe()
+    }
+
+    /// Takes note of whether the log is long.
+    pub(super) fn note(&self, long: bool) {
+        self.long.send_if_modified(|before| std::mem::replace(before, long) != long);
     }
 
     fn set(&self, partition: PartitionId, lowest: Option<FrameNumber>) {

@@ -63,6 +63,7 @@ pub struct Driver {
 pub(super) struct Surroundings {
     pub(super) durable: watch::Receiver<Durable>,
     pressure: watch::Receiver<bool>,
+    long_log: watch::Receiver<bool>,
     writing: WriteBehind,
 }
 
@@ -70,7 +71,7 @@ enum Change {
     /// The log is durable further than before.
     LogAdvanced,
     LogEnded,
-    /// The memory of the node came under pressure, or out of it.
+    /// The memory of the node came under pressure or out of it, or the log has grown long.
     Pressure,
     Flush(Turn),
 }
@@ -85,8 +86,9 @@ impl Surroundings {
                 Ok(()) => Change::LogAdvanced,
                 Err(_) => Change::LogEnded,
             },
-            // The budget is there as long as any driver.
+            // Both are there as long as any driver.
             Ok(()) = self.pressure.changed() => Change::Pressure,
+            Ok(()) = self.long_log.changed() => Change::Pressure,
             turn = self.writing.turn() => Change::Flush(turn),
         }
     }
@@ -119,6 +121,7 @@ impl Driver {
         let around = Surroundings {
             durable: shared.log.durable(),
             pressure: shared.budget.pressure(),
+            long_log: shared.retention.long(),
             writing: WriteBehind::new(shared.flush.interval, partition.id(), shared.peers.len()),
         };
         Self {
@@ -331,6 +334,7 @@ impl Driver {
         let durable = *self.around.durable.borrow_and_update();
         let news = self.gate.advance(durable.through);
         self.backlog.advance(news, durable.frame);
+        self.shared.retention.note(durable.backlog_bytes >= self.shared.flush.backlog_bytes);
         if let Some(lsn) = news {
             self.handle_alone(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
