@@ -103,13 +103,9 @@ async fn each_record_is_given_to_one_reader_in_the_order_of_its_sender() {
     assert_eq!(playground.next("greetings").await, None);
     for _ in 0..EACH {
         for visitor in 0..VISITORS {
-            let body = format!("{{\"name\": \"v{visitor}\"}}");
-            let status = playground.visit(
-                &format!("v{visitor}"),
-                "application/vnd.example/GreetRequest",
-                &body,
-            );
-            assert_eq!(status.await, 200);
+            let (id, kind) = (format!("v{visitor}"), "application/vnd.example/GreetRequest");
+            let body = format!("{{\"name\": \"{id}\"}}");
+            assert_eq!(playground.visit(&id, kind, &body).await, 200);
         }
     }
     // Two readers, and a topic that nobody reads meanwhile.

@@ -40,7 +40,7 @@ async fn count_and_write(ctx: &mut Context, _: Message) -> Result<(), Error> {
 }
 
 /// Counts as long as it may.
-async fn count(ctx: &mut Context, _: Message, may_run: Arc<Semaphore>) -> Result<(), Error> {
+async fn count(may_run: Arc<Semaphore>, ctx: &mut Context, _: Message) -> Result<(), Error> {
     drop(may_run.acquire().await);
     increment(ctx).map(drop)
 }
@@ -54,12 +54,7 @@ async fn functions(may_run: &Arc<Semaphore>) -> Functions {
     let goes = FunctionSpec::new(GOES).value(&COUNT);
     let all = StatefulFunctions::new()
         .with(FunctionSpec::new(ALWAYS).value(&COUNT).handler(count_and_write))
-        .with(goes.sharing(
-            Arc::clone(may_run),
-            async |ctx: &mut Context, message, may_run: &Arc<Semaphore>| {
-                count(ctx, message, Arc::clone(may_run)).await
-            },
-        ))
+        .with(goes.sharing(Arc::clone(may_run), count))
         .with(FunctionSpec::new(COMES).value(&COUNT).handler(only_count));
     Functions::serve(all).await
 }
