@@ -8,4 +8,6 @@ mod egresses;
 mod failures;
 mod memory;
 mod origins;
+mod traces;
+mod turns;
 mod values;
