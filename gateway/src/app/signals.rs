@@ -22,7 +22,7 @@ impl Hangups {
     pub(super) async fn next(&mut self) {
         // Without a signal any more there is none to wait for.
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         let password = Tls { client_key_password: files.path("cert"), ..pair };
         assert!(text(&password).contains("cannot be decrypted"));
         assert!(!text(&password).contains("secret"));
-        let needless = Tls { client_key: files.path("cert"), ..password.clone() };
+        let needless = Tls { client_key: files.path("cert"), ..password };
         assert!(text(&needless).contains("no client_key that is encrypted"));
         let alone = Tls { client_key_password: files.path("cert"), ..Tls::default() };
         assert!(text(&alone).contains("no client_key that is encrypted"));

@@ -127,7 +127,6 @@ impl HttpServices {
     }
 
     /// The service of the node's listener.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .route("/v1/functions/{namespace}/{type}/{id}/send", post(functions::send))
@@ -141,13 +140,11 @@ impl HttpServices {
     }
 
     /// The service of the playground's ingress, for a listener of its own.
-    #[must_use]
     pub fn playground_ingress(&self) -> Router {
         playground::ingress(self.0.clone())
     }
 
     /// The service of the playground's egress, for a listener of its own: topics with the egresses that they are inside.
-    #[must_use]
     pub fn playground_egress(
         &self,
         topics: impl IntoIterator<Item = (String, EgressId)>,

@@ -78,7 +78,7 @@ impl Invoker {
         for step in prepared.0 {
             let way = match step {
                 Step::Keep(way) => way,
-                Step::Start(config, transport) => self.start(config, transport),
+                Step::Start(config, transport) => self.start(*config, transport),
             };
             declared.add(&way);
         }
@@ -120,7 +120,7 @@ impl Invoker {
 pub(super) fn started(
     endpoints: impl IntoIterator<Item = (EndpointConfig, Arc<dyn Transport>)>,
 ) -> Prepared {
-    let start = |(config, transport)| Step::Start(config, transport);
+    let start = |(config, transport)| Step::Start(Box::new(config), transport);
     Prepared(endpoints.into_iter().map(start).collect())
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Step {
     /// It is declared as before.
     Keep(Arc<Way>),
     /// It has to be started.
-    Start(EndpointConfig, Arc<dyn Transport>),
+    Start(Box<EndpointConfig>, Arc<dyn Transport>),
 }
 
 /// A change whose first step is done.
@@ -75,7 +75,7 @@ impl Routes {
             Some(way) => Ok(Step::Keep(way)),
             None => {
                 let transport = HttpTransport::new(&config)?;
-                Ok(Step::Start(config, Arc::new(transport) as Arc<dyn Transport>))
+                Ok(Step::Start(Box::new(config), Arc::new(transport) as Arc<dyn Transport>))
             }
         };
         Ok(Prepared(endpoints.into_iter().map(step).collect::<Result<_, TlsError>>()?))
