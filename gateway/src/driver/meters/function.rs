@@ -131,19 +131,24 @@ impl Functions {
     }
 }
 
+/// A counter, and what of a turn it counts.
+type Counted = (Counter, fn(&Tally) -> u64);
+/// A gauge, and what of a turn changes it.
+type Shown = (Gauge, fn(&Tally) -> i64);
+
 struct FunctionMeters {
     tally: Tally,
     touched: bool,
     latency: Histogram,
     invocation: Histogram,
-    counters: Vec<(Counter, fn(&Tally) -> u64)>,
-    gauges: [(Gauge, fn(&Tally) -> i64); 3],
+    counters: Vec<Counted>,
+    gauges: [Shown; 3],
 }
 
 impl FunctionMeters {
     fn new(function: &str) -> Self {
         let label = || function.to_owned();
-        let gauges: [(Gauge, fn(&Tally) -> i64); 3] = [
+        let gauges: [Shown; 3] = [
             (gauge!("tidegate_messages_waiting", "function" => label()), |tally| tally.waiting),
             (gauge!("tidegate_messages_in_flight", "function" => label()), |tally| {
                 tally.messages_in_flight
@@ -180,7 +185,7 @@ impl FunctionMeters {
     }
 }
 
-fn counters(function: &str) -> Vec<(Counter, fn(&Tally) -> u64)> {
+fn counters(function: &str) -> Vec<Counted> {
     let label = || function.to_owned();
     let received = |from: &'static str| counter!("tidegate_messages_received_total", "function" => label(), "from" => from);
     let sent = |to: &'static str| counter!("tidegate_messages_sent_total", "function" => label(), "to" => to);
