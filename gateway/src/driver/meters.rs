@@ -240,7 +240,7 @@ struct PartitionGauges {
     calls: Gauge,
     ready: Gauge,
     backing_off: Gauge,
-    undeclared: Gauge,
+    held: Gauge,
     timers: Gauge,
     outbox: Gauge,
     oldest: Gauge,
@@ -261,7 +261,7 @@ impl PartitionGauges {
             calls: gauge!("tidegate_calls_waiting", "partition" => partition()),
             ready: waiting("turn"),
             backing_off: waiting("retry"),
-            undeclared: waiting("declaration"),
+            held: waiting("release"),
             timers: gauge!("tidegate_timers_in_memory", "partition" => partition()),
             outbox: gauge!("tidegate_outbox_messages", "partition" => partition()),
             oldest: gauge!("tidegate_oldest_message_timestamp_seconds", "partition" => partition()),
@@ -279,7 +279,7 @@ impl PartitionGauges {
         self.calls.set(waiters.calls() as f64);
         self.ready.set(activity.ready as f64);
         self.backing_off.set(activity.backing_off as f64);
-        self.undeclared.set(activity.undeclared as f64);
+        self.held.set(activity.held as f64);
         self.timers.set(activity.timers as f64);
         self.outbox.set(activity.outbox as f64);
         self.oldest.set(oldest.map_or(0.0, |at| at.0 as f64 / 1000.0));
