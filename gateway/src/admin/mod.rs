@@ -12,6 +12,7 @@
 
 pub mod metrics;
 pub mod module;
+mod process;
 pub mod readiness;
 mod state;
 
@@ -78,7 +79,7 @@ pub fn router(
     Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
         .with_state(Admin { door, readiness, metrics })
         .merge(reload)
