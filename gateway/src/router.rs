@@ -1,6 +1,6 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
 use crate::driver::{Command, DriverHandle, all_closed};
-use crate::egress::Awaited;
+use crate::egress::open::Egresses;
 use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
@@ -35,8 +35,7 @@ pub struct Router {
     clock: Clock,
     /// Bounds how many answers with rows are held in memory at once.
     reads: Arc<Semaphore>,
-    /// Egresses whose records wait for readers.
-    awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    egresses: Arc<Egresses>,
     /// Lets messages in that had to wait.
     _attendant: AbortOnDropHandle<()>,
 }
@@ -49,14 +48,14 @@ impl Router {
         drivers: Vec<DriverHandle>,
         budget: Arc<Budget>,
         clock: Clock,
-        awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+        egresses: Arc<Egresses>,
     ) -> Self {
         let attendant = AbortOnDropHandle::new(tokio::spawn({
             let budget = Arc::clone(&budget);
             async move { budget.doors().attend().await }
         }));
         let reads = Arc::new(Semaphore::new(READS));
-        Self { partitions, drivers, budget, clock, reads, awaited, _attendant: attendant }
+        Self { partitions, drivers, budget, clock, reads, egresses, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -117,8 +116,7 @@ impl Door for Router {
             places.push(place);
             part.push(message);
         }
-        let hand_over =
-            |(partition, (places, part))| (places, self.hand_over(partition, part));
+        let hand_over = |(partition, (places, part))| (places, self.hand_over(partition, part));
         gather(parts.into_iter().map(hand_over).collect()).boxed()
     }
 
@@ -159,7 +157,7 @@ impl Door for Router {
         through: Sequence,
     ) -> Result<(), DoorError> {
         let driver = self.driver(partition)?;
-        if let Some(awaited) = self.awaited.get(&egress) {
+        if let Some(awaited) = self.egresses.awaited(&egress) {
             awaited.acknowledged(partition, through);
         }
         driver.happened(Event::EgressAcknowledged { egress, through });
@@ -171,7 +169,7 @@ impl Door for Router {
     }
 
     async fn egress_changed(&self, egress: &EgressId) {
-        match self.awaited.get(egress) {
+        match self.egresses.awaited(egress) {
             Some(awaited) => awaited.changed().await,
             // Nobody can read what is not declared; whoever asks all the same waits for ever.
             None => std::future::pending().await,

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use tidegate_core::address::EgressId;
 use tidegate_core::codec::record::StepBuilder;
 use tidegate_core::id::{Lsn, Ticket, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, Origin};
@@ -57,6 +58,8 @@ pub struct Driver {
     pub(super) patience: Option<Instant>,
     /// The records of the step that is under way.
     pub(super) step: StepBuilder,
+    /// Egresses that are between two sinks.
+    pub(super) closed: Vec<EgressId>,
 }
 
 /// What goes on around a partition and needs no room in the log to be dealt with.
@@ -140,6 +143,7 @@ impl Driver {
             invoked: 0,
             patience: None,
             step: StepBuilder::default(),
+            closed: Vec::new(),
         }
     }
 
@@ -283,6 +287,7 @@ impl Driver {
         match command {
             Command::Happened(event) => {
                 if is_answer(&event) {
+                    self.meters.answered(&event);
                     self.invoked = self.invoked.saturating_sub(1);
                 }
                 self.handle(event);
@@ -296,6 +301,8 @@ impl Driver {
                 self.receive(message, ticket, true);
                 self.detained.push(room);
             }
+            Command::Declare { declaration, done } => self.declare(declaration, done),
+            Command::Reopen { egresses } => self.reopen(&egresses),
             Command::Show { read, show, slot } => {
                 let ticket = self.waiters.show(show, slot);
                 self.handle(Event::ReadRequested { ticket, read });
@@ -324,7 +331,7 @@ impl Driver {
     }
 
     /// A step of one event.
-    fn handle_alone(&mut self, event: Event) {
+    pub(super) fn handle_alone(&mut self, event: Event) {
         self.handle(event);
         self.perform();
     }
@@ -336,6 +343,7 @@ impl Driver {
         self.backlog.advance(news, durable.frame);
         self.shared.retention.note(durable.backlog_bytes >= self.shared.flush.backlog_bytes);
         if let Some(lsn) = news {
+            self.meters.durable(self.gate.is_settled());
             self.handle_alone(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);

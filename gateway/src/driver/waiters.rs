@@ -93,7 +93,8 @@ impl Waiters {
     fn answer_sender(&mut self, ticket: Ticket, answer: ClientAnswer) {
         let Some((first, sending)) = self.sendings.range_mut(..=ticket).next_back() else { return };
         let first = *first;
-        let place = usize::try_from(ticket.0 - first.0).expect("there are fewer messages in memory");
+        let place =
+            usize::try_from(ticket.0 - first.0).expect("there are fewer messages in memory");
         match answer {
             ClientAnswer::Accepted { .. } => {}
             ClientAnswer::Repeated { progress, .. } => {

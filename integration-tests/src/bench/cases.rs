@@ -242,7 +242,11 @@ async fn flood(setting: &mut Setting, plan: &Plan) -> Result<Vec<Figure>, Proble
     let accepted = setting.gateway.metric("tidegate_messages_received_total").await?;
     flooding.abort();
     Ok(vec![
-        Figure::new("calls_per_second", milliseconds.len() as f64 / plan.duration.as_secs_f64(), "calls/s"),
+        Figure::new(
+            "calls_per_second",
+            milliseconds.len() as f64 / plan.duration.as_secs_f64(),
+            "calls/s",
+        ),
         Figure::new("p50_ms", quantile(&milliseconds, 0.5), "ms"),
         Figure::new("p99_ms", quantile(&milliseconds, 0.99), "ms"),
         Figure::new("flood_accepted", accepted - milliseconds.len() as f64, "messages"),
@@ -250,10 +254,7 @@ async fn flood(setting: &mut Setting, plan: &Plan) -> Result<Vec<Figure>, Proble
 }
 
 /// Has all of many addresses read from the disk.
-async fn cold_keys(
-    mut setting: Setting,
-    plan: &Plan,
-) -> Result<(Setting, Vec<Figure>), Problem> {
+async fn cold_keys(mut setting: Setting, plan: &Plan) -> Result<(Setting, Vec<Figure>), Problem> {
     warm(&mut setting, &COUNT, MANY_KEYS).await?;
     let (mut setting, _) = setting.restart(plan, false).await?;
     let begun = Instant::now();

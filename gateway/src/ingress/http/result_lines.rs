@@ -157,11 +157,7 @@ fn render_line(number: u64, result: &LineResult, text: &mut Vec<u8>) {
         let written = write!(text, r#"{{"line":{number},"status":"{status}"}}"#);
         return written.expect("a vector takes everything");
     };
-    let line = ResultLine {
-        line: number,
-        status,
-        code: problem.code(),
-        message: problem.to_string(),
-    };
+    let line =
+        ResultLine { line: number, status, code: problem.code(), message: problem.to_string() };
     serde_json::to_writer(text, &line).expect("numbers and strings are always JSON");
 }

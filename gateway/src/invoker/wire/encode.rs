@@ -125,7 +125,8 @@ impl Part for batch::BatchId {
 /// `InvocationBatchRequest`.
 impl Part for Group {
     fn size(&self) -> usize {
-        let values = self.values.iter().map(|(name, value)| nested(2, &Named(name, value.as_ref())));
+        let values =
+            self.values.iter().map(|(name, value)| nested(2, &Named(name, value.as_ref())));
         let messages = self.messages.iter().map(|message| nested(3, message));
         nested(1, &self.address) + values.sum::<usize>() + messages.sum::<usize>()
     }
