@@ -27,6 +27,7 @@ impl Partition {
             return;
         }
         if let Some((rows, known)) = self.missing_rows(address) {
+            self.tally.address_loads += 1;
             self.schedule.occupy(address, Slot::Loading);
             self.load(Purpose::Activate { address: address.clone(), known }, rows, out);
         } else if address.is_reply() {

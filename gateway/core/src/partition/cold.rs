@@ -224,6 +224,7 @@ impl Partition {
     }
 
     fn left(&mut self, address: &Address, waiting: bool) {
+        self.tally.evictions += 1;
         self.schedule.set_trouble(address, None);
         match self.schedule.vacate(address) {
             Some(Slot::Ready) => self.cold.note_runnable(),

@@ -7,6 +7,7 @@
 
 mod accept;
 mod activate;
+pub mod activity;
 mod answer;
 mod batch;
 mod cold;
@@ -42,6 +43,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use self::activity::Tally;
 use self::cold::Cold;
 use self::doors::Doors;
 use self::effect::{Effect, Effects, LoadRequest};
@@ -70,6 +72,7 @@ pub struct Partition {
     cold: Cold,
     application: Arc<Application>,
     limits: Limits,
+    tally: Tally,
 }
 
 /// How much memory a partition uses, in bytes.

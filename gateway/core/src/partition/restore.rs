@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeMap;
 
+use super::activity::Tally;
 use super::cold::Cold;
 use super::doors::Doors;
 use super::effect::Effects;
@@ -111,6 +112,7 @@ impl Restoring {
             cold: Cold::at_start(self.new),
             application,
             limits,
+            tally: Tally::default(),
         };
         partition.commit(now, Record::PartitionAdopted { epoch }, out);
         partition.settle(now, out);

@@ -82,6 +82,14 @@ impl Schedule {
         self.ready.len()
     }
 
+    pub(super) fn backing_off(&self) -> usize {
+        self.backing_off.len()
+    }
+
+    pub(super) fn undeclared(&self) -> usize {
+        self.undeclared.len()
+    }
+
     /// The number of the next batch of this epoch.
     pub(super) const fn number_batch(&mut self) -> u64 {
         self.last_batch += 1;

@@ -7,4 +7,5 @@ mod clients;
 mod failures;
 mod memory;
 mod origins;
+mod traces;
 mod values;

@@ -15,6 +15,7 @@ use tidegate_core::partition::record::{
     Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
+use tidegate_core::trace::TraceContext;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
@@ -38,7 +39,21 @@ fn unusual_value() -> TypedValue {
         has_value: false,
         value: Bytes::new(),
         metadata: vec![Bytes::from_static(b"header"), Bytes::new()],
+        trace: None,
     }
+}
+
+/// Values as they travel in a recorded trace, with a state and without.
+fn traced_values() -> [TypedValue; 2] {
+    let context = TraceContext {
+        trace_id: *b"0123456789abcdef",
+        span_id: *b"ABCDEFGH",
+        flags: 1,
+        sent_at: NOW,
+        state: Some("vendor=opaque".into()),
+    };
+    let plain = TraceContext { flags: 0, state: None, ..context };
+    [value().traced(Some(Arc::new(context))), unusual_value().traced(Some(Arc::new(plain)))]
 }
 
 fn request_key() -> RequestKey {
@@ -225,6 +240,15 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                 accepted(Provenance::Client { keys: None }, plain_message()),
                 accepted(Provenance::Client { keys: Some(1 << 20) }, message()),
             ],
+        ),
+        (
+            "message-traced",
+            traced_values()
+                .map(|argument| {
+                    let message = Message { argument, ..plain_message() };
+                    accepted(Provenance::Client { keys: None }, message)
+                })
+                .into(),
         ),
         (
             "message-dropped",

@@ -18,6 +18,7 @@ use tidegate_core::partition::record::{
     Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
+use tidegate_core::trace::TraceContext;
 
 /// Numbers of all lengths, with both ends.
 pub(crate) fn number() -> impl Strategy<Value = u64> {
@@ -71,12 +72,26 @@ fn payload() -> impl Strategy<Value = Bytes> {
 }
 
 fn value() -> impl Strategy<Value = TypedValue> {
-    (text(), any::<bool>(), payload(), vec(payload(), 0..3)).prop_map(
-        |(typename, has_value, value, metadata)| TypedValue {
+    (text(), any::<bool>(), payload(), vec(payload(), 0..3), option::of(trace())).prop_map(
+        |(typename, has_value, value, metadata, trace)| TypedValue {
             typename,
             has_value,
             value,
             metadata,
+            trace: trace.map(Arc::new),
+        },
+    )
+}
+
+fn trace() -> impl Strategy<Value = TraceContext> {
+    let state = option::of("[a-z0-9=,]{1,40}".prop_map(String::into_boxed_str));
+    (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<u8>(), timestamp(), state).prop_map(
+        |(trace_id, span_id, flags, sent_at, state)| TraceContext {
+            trace_id,
+            span_id,
+            flags,
+            sent_at,
+            state,
         },
     )
 }
