@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be taken has failed")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -21,13 +22,13 @@ fn target() -> Address {
     Address::new(FunctionType::parse("bench/count").unwrap(), "customer-12345").unwrap()
 }
 
-fn message() -> Message {
-    Message {
+fn message() -> Arc<Message> {
+    Arc::new(Message {
         sequence: Sequence(1_000_000),
         caller: None,
         argument: TypedValue::new("bench/payload", Bytes::from_static(&[b'x'; 100])),
         request: None,
-    }
+    })
 }
 
 fn accepted() -> Record {

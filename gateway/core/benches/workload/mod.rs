@@ -1,6 +1,7 @@
 //! The work that the benchmarks of the core measure: messages arrive, functions answer with a changed value, records are
 //! encoded and become durable, and now and then what changed is flushed. All of it in memory, the same on every run.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be taken has failed")]
+#![allow(dead_code, reason = "no benchmark uses all of it")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Expiration, Group, Mutation, Response, ValueSpec};
 use tidegate_core::partition::planted::Planted;
 use tidegate_core::partition::restore::Restoring;
-use tidegate_core::partition::{Partition, Setting};
+use tidegate_core::partition::{Memory, Partition, Setting};
 use tidegate_core::policy::{Application, FunctionPolicy};
 use tidegate_core::route::PartitionCount;
 
@@ -78,7 +79,8 @@ impl Workload {
         }
     }
 
-    fn warm(&mut self) {
+    /// Uses each key once, and flushes.
+    pub(crate) fn warm(&mut self) {
         self.send(0);
         self.take();
         let missing = vec![ValueSpec {
@@ -104,7 +106,7 @@ impl Workload {
     }
 
     /// Messages arrive, then functions answer until nothing waits.
-    fn round(&mut self) {
+    pub(crate) fn round(&mut self) {
         self.fill(ROUND);
         while !self.groups.is_empty() {
             self.answer();
@@ -119,6 +121,10 @@ impl Workload {
         }
         self.sent += messages;
         self.take();
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        self.partition.memory()
     }
 
     fn send(&mut self, key: u64) {

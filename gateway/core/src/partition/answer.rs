@@ -98,7 +98,7 @@ impl Partition {
         });
         let keys: BTreeSet<RowKey> =
             tokens.map(|token| RowKey::Token(address.clone(), token)).collect();
-        if keys.iter().all(|key| self.state.overlay.get(key).is_some()) {
+        if keys.iter().all(|key| self.state.unflushed(key).is_some()) {
             return Vec::new();
         }
         keys.into_iter().collect()
@@ -137,7 +137,7 @@ impl Partition {
         self.schedule.vacate(address);
         self.report_commit(address, index, out);
         let planted = self.state.planted;
-        self.state.residents.with(address, |resident| resident.values.corrupt(&planted));
+        self.state.change_resident(address, |resident| resident.values.corrupt(&planted));
         self.wake(now, address, out);
     }
 

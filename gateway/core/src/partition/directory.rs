@@ -109,7 +109,9 @@ impl Directory {
             }
             None => {
                 self.entries.push(entry);
-                Handle(u32::try_from(self.entries.len() - 1).expect("fewer addresses fit into memory"))
+                Handle(
+                    u32::try_from(self.entries.len() - 1).expect("fewer addresses fit into memory"),
+                )
             }
         };
         let hash = self.hasher.hash_one(address);

@@ -77,7 +77,7 @@ impl Partition {
     fn try_door(&mut self, now: Timestamp, knock: Knock, out: &mut Effects) -> Option<Knock> {
         let known = match knock.key() {
             None => None,
-            Some(key) => match self.state.overlay.get(&key) {
+            Some(key) => match self.state.unflushed(&key) {
                 None => return Some(knock),
                 Some(row) => row.cloned(),
             },

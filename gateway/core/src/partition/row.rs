@@ -93,7 +93,7 @@ pub enum Row {
     /// `Specs`.
     Specs(Arc<[ValueSpec]>),
     /// `Mailbox` with a sequence.
-    Message(Message),
+    Message(Arc<Message>),
     /// `Mailbox` without a sequence.
     Parked(Parked),
     /// `Timer`.

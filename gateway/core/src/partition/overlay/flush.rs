@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::place::PLACE_BYTES;
 use super::Overlay;
+use super::place::PLACE_BYTES;
 use crate::id::Lsn;
 use crate::partition::directory::{Directory, Holder};
 use crate::partition::planted::{Bug, Planted};
@@ -84,8 +84,9 @@ impl Overlay {
 
     pub(super) fn forget_committed(&mut self, directory: &mut Directory) {
         let oldest = self.loads.first().copied();
-        while let Some((_, flush)) =
-            self.committed.pop_front_if(|(barrier, _)| oldest.is_none_or(|oldest| oldest > *barrier))
+        while let Some((_, flush)) = self
+            .committed
+            .pop_front_if(|(barrier, _)| oldest.is_none_or(|oldest| oldest > *barrier))
         {
             self.forget(&flush, directory);
         }

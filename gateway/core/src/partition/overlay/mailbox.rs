@@ -119,8 +119,8 @@ impl MailboxRows {
         let gone = self.gone.partition_point(|(sequence, _)| *sequence < from);
         let gone = self.gone.range(gone..).map(|(sequence, _)| (*sequence, None));
         let here = self.here.iter().skip_while(move |here| here.sequence < from);
-        gone.chain(here.map(|here| {
-            (here.sequence, (here.removed == Lsn::NONE).then_some(&here.message))
-        }))
+        gone.chain(
+            here.map(|here| (here.sequence, (here.removed == Lsn::NONE).then_some(&here.message))),
+        )
     }
 }

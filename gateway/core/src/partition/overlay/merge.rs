@@ -70,7 +70,11 @@ impl Overlay {
                 (Some((new, _)), Some((old, _))) => new <= old,
                 (new, _) => new.is_some(),
             };
-            let next = if from_newer { newer.next() } else { stored.next().map(|(key, row)| (key, Some(row))) };
+            let next = if from_newer {
+                newer.next()
+            } else {
+                stored.next().map(|(key, row)| (key, Some(row)))
+            };
             let Some((key, row)) = next else { break };
             stored.next_if(|(old, _)| *old == key);
             if taken >= range.bytes {

@@ -18,8 +18,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use self::flush::FlushBatch;
 use self::flush::Flush;
+pub use self::flush::FlushBatch;
 pub(super) use self::merge::Merged;
 use self::place::{Field, PLACE_BYTES, Place};
 use self::versions::Versions;
@@ -79,7 +79,11 @@ impl Overlay {
     }
 
     /// Takes note of what a record changes.
-    pub(super) const fn note<'a>(&'a mut self, lsn: Lsn, directory: &'a mut Directory) -> Noting<'a> {
+    pub(super) const fn note<'a>(
+        &'a mut self,
+        lsn: Lsn,
+        directory: &'a mut Directory,
+    ) -> Noting<'a> {
         Noting { overlay: self, directory, lsn }
     }
 

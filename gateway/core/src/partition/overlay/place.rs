@@ -132,4 +132,3 @@ impl Place {
 pub(super) const PLACE_BYTES: usize = size_of::<Place>() + 2 * size_of::<Address>();
 
 const _: () = assert!(size_of::<Place>() <= 160, "there is one for each address in memory");
-
