@@ -149,7 +149,7 @@ impl Partition {
     /// Makes sure that a message that is about to enter a mailbox finds what it needs in memory, if there
     /// is room; otherwise it waits in its row.
     pub(super) fn prepare(&mut self, target: &Address) {
-        if self.state.resident(target).is_some() {
+        if self.state.seek_resident(target).is_some() {
             return;
         }
         if self.state.residents.bytes() >= self.limits.resident_bytes {

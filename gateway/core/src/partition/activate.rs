@@ -50,7 +50,7 @@ impl Partition {
     }
 
     fn spill_mailbox(&mut self, address: &Address) {
-        let Some(resident) = self.state.resident(address) else { return };
+        let Some(resident) = self.state.seek_resident(address) else { return };
         if resident.mailbox.bytes() <= self.limits.mailbox_bytes {
             return;
         }

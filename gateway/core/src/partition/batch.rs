@@ -110,7 +110,7 @@ impl Partition {
         mutations: Vec<Mutation>,
     ) -> Vec<(Arc<str>, ValueChange)> {
         let specs = self.state.specs.get(&address.function);
-        let mut changes = Vec::new();
+        let mut changes = Vec::with_capacity(mutations.len());
         let Some(resident) = self.state.resident(address) else { return Vec::new() };
         let held = |spec: &&ValueSpec| resident.values.get(&spec.name).is_some();
         for spec in specs.iter().take(flight.presented).filter(held) {

@@ -112,6 +112,11 @@ impl State {
         self.residents.get(self.directory.find(address)?)
     }
 
+    /// The same, for an address that is going to be asked for again.
+    pub(super) fn seek_resident(&mut self, address: &Address) -> Option<&Resident> {
+        self.residents.get(self.directory.seek(address)?)
+    }
+
     /// Changes what is in memory of an address, if anything is.
     pub(super) fn change_resident<R>(
         &mut self,
