@@ -13,8 +13,8 @@ pub struct Activity {
     pub ready: usize,
     /// Addresses that wait because they failed.
     pub backing_off: usize,
-    /// Addresses in memory whose function is not declared.
-    pub undeclared: usize,
+    /// Addresses in memory whose function is paused, or not declared.
+    pub held: usize,
     /// Addresses in memory.
     pub residents: usize,
     /// Delayed messages, and requests to be forgotten, that are in memory: the next ones.
@@ -42,7 +42,7 @@ impl Partition {
             groups_in_flight: self.schedule.in_flight(),
             ready: self.schedule.ready(),
             backing_off: self.schedule.backing_off(),
-            undeclared: self.schedule.undeclared(),
+            held: self.schedule.held(),
             residents: self.state.residents.len(),
             timers: self.state.timers.near().len(),
             timers_beyond: self.state.timers.is_beyond(),

@@ -132,6 +132,10 @@ impl<C: Changes> Rows<'_, C> {
                     self.timer(timer);
                 }
             }
+            Record::Paused { subject, signature } => {
+                self.put(RowKey::Pause(subject.clone()), Row::Pause(signature.clone()));
+            }
+            Record::Resumed { subject, .. } => self.remove(RowKey::Pause(subject.clone())),
         }
     }
 

@@ -8,4 +8,5 @@ mod failures;
 mod memory;
 mod origins;
 mod traces;
+mod turns;
 mod values;

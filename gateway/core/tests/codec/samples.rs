@@ -10,6 +10,7 @@ use tidegate_core::message::{
     TypedValue,
 };
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
+use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
     Record, TimerOutcome, ValueChange,
@@ -330,7 +331,17 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                 },
             ],
         ),
+        ("paused", vec![Record::Paused { subject: paused(), signature: signature() }]),
+        ("resumed", vec![Record::Resumed { subject: paused(), signature: signature() }]),
     ]
+}
+
+fn paused() -> Subject {
+    Subject::Function(typename("counter"))
+}
+
+fn signature() -> Signature {
+    Signature { at: NOW, by: "ada".into(), reason: "the model is wrong".into() }
 }
 
 /// A row of each table with its key, and a name.
@@ -352,6 +363,12 @@ pub(crate) fn rows() -> Vec<(&'static str, RowKey, Row)> {
         ("outbox-trimmed", RowKey::OutboxTrimmed(PartitionId(200)), number()),
         ("egress-next", RowKey::EgressNext(typename("audit")), number()),
         ("egress-trimmed", RowKey::EgressTrimmed(typename("audit")), number()),
+        ("pause-function", RowKey::Pause(paused()), Row::Pause(signature())),
+        (
+            "pause-ingress",
+            RowKey::Pause(Subject::Ingress(typename("orders"))),
+            Row::Pause(signature()),
+        ),
         ("mailbox", mailbox, Row::Message(message().into())),
         ("mailbox-parked", RowKey::parked(odd()), Row::Parked(parked())),
         ("timer", RowKey::Timer(timer_key()), Row::Timer(send_later())),

@@ -13,6 +13,7 @@ use tidegate_core::message::{
     TypedValue,
 };
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
+use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
     Record, TimerOutcome, ValueChange,
@@ -300,6 +301,14 @@ fn timer_fired() -> impl Strategy<Value = Record> {
         .prop_map(|(timer, token, outcome)| Record::TimerFired { timer, token, outcome })
 }
 
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![typename().prop_map(Subject::Function), typename().prop_map(Subject::Ingress)]
+}
+
+fn signature() -> impl Strategy<Value = Signature> {
+    (timestamp(), text(), text()).prop_map(|(at, by, reason)| Signature { at, by, reason })
+}
+
 /// Any record.
 pub(crate) fn record() -> BoxedStrategy<Record> {
     let trim = || (sequence(), sequence());
@@ -330,6 +339,10 @@ pub(crate) fn record() -> BoxedStrategy<Record> {
             .prop_map(|(address, parked)| Record::AddressParked { address, parked }),
         address().prop_map(|address| Record::AddressReleased { address }),
         head_dropped(),
+        (subject(), signature())
+            .prop_map(|(subject, signature)| Record::Paused { subject, signature }),
+        (subject(), signature())
+            .prop_map(|(subject, signature)| Record::Resumed { subject, signature }),
     ]
     .boxed()
 }
@@ -353,6 +366,7 @@ pub(crate) fn key() -> BoxedStrategy<RowKey> {
         partition().prop_map(RowKey::OutboxTrimmed),
         typename().prop_map(RowKey::EgressNext),
         typename().prop_map(RowKey::EgressTrimmed),
+        subject().prop_map(RowKey::Pause),
         (address(), sequence()).prop_map(|(address, number)| RowKey::Mailbox(address, number)),
         timer_key().prop_map(RowKey::Timer),
         (address(), text()).prop_map(|(address, token)| RowKey::Token(address, token)),
@@ -371,6 +385,7 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
         RowKey::Applied => number().prop_map(|lsn| Row::Lsn(Lsn(lsn))).boxed(),
         RowKey::Epoch => epoch().prop_map(Row::Epoch).boxed(),
         RowKey::Keys => number().prop_map(Row::Count).boxed(),
+        RowKey::Pause(_) => signature().prop_map(Row::Pause).boxed(),
         RowKey::NextSequence
         | RowKey::Peer(_)
         | RowKey::OutboxNext(_)
