@@ -292,7 +292,7 @@ async fn take_over(
         dirty_bytes: budget.dirty_share(),
         backlog_bytes: node.node_log_backlog_bytes,
     };
-    tokio::spawn(telemetry::show_backlog(log.durable()));
+    tokio::spawn(telemetry::show_backlog(Arc::downgrade(&log)));
     let shared = Arc::new(Shared {
         clock,
         retention: LogRetention::new(Arc::clone(&log), node.partitions.get()),

@@ -10,6 +10,7 @@
 //! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
 
 pub mod metrics;
+mod process;
 pub mod readiness;
 mod state;
 
@@ -69,7 +70,7 @@ pub fn router(door: Arc<dyn Door>, readiness: Readiness, metrics: PrometheusHand
     Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
         .with_state(Admin { door, readiness, metrics })
 }

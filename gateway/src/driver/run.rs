@@ -266,6 +266,7 @@ impl Driver {
         match command {
             Command::Happened(event) => {
                 if is_answer(&event) {
+                    self.meters.answered(&event);
                     self.invoked = self.invoked.saturating_sub(1);
                 }
                 self.handle(event);
@@ -295,6 +296,7 @@ impl Driver {
 
     fn handle(&mut self, event: Event) {
         let now = self.shared.clock.now();
+        self.meters.at(now);
         self.partition.handle(now, event, &mut self.effects);
         self.perform();
     }
@@ -305,6 +307,7 @@ impl Driver {
         let news = self.gate.advance(durable.through);
         self.backlog.advance(news, durable.frame);
         if let Some(lsn) = news {
+            self.meters.durable(self.gate.is_settled());
             self.handle(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);

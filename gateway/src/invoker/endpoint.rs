@@ -17,7 +17,7 @@ use super::Answers;
 use super::config::EndpointConfig;
 use super::fault::{Fault, InvokeError};
 use super::lane::{Dialect, Lane};
-use super::pace::Jitter;
+use super::pace::{Jitter, Pace};
 use super::packing::{Parcel, Pending};
 use super::telemetry::Meters;
 use super::transport::{Request, Transport};
@@ -90,6 +90,7 @@ impl Endpoint {
         loop {
             let now = Instant::now();
             self.begin_requests(now);
+            self.show_pace(now);
             let wake = self.lanes.values().filter_map(Lane::wakes).filter(|wake| *wake > now).min();
             tokio::select! {
                 biased;
@@ -142,6 +143,15 @@ impl Endpoint {
         if self.lanes.len() > LANES_KEPT {
             self.lanes.retain(|_, lane| !lane.is_idle());
         }
+    }
+
+    fn show_pace(&self, now: Instant) {
+        let paces = || self.lanes.values().map(|lane| &lane.pace);
+        let allowed = paces().map(Pace::allowed).sum::<usize>();
+        let most = self.config.concurrency.get();
+        // Before the first request nothing is known to stand against it.
+        let allowed = if self.lanes.is_empty() { most } else { allowed.min(most) };
+        self.meters.paced(allowed, paces().filter(|pace| pace.is_held(now)).count());
     }
 
     fn begin(&mut self, lane: LaneKey, parcel: Parcel, dialect: Dialect, now: Instant) {
