@@ -95,10 +95,7 @@ impl Driver {
                 self.tell_peer(partition, Event::OutboxGapReported { destination, expected });
             }
             Effect::Emit { egress, sequence, emitted, .. } => {
-                // Records of an egress that is not declared any more wait until it returns.
-                if let Some(sink) = self.shared.sinks.get(&egress) {
-                    sink.emit(self.partition.id(), sequence, emitted);
-                }
+                self.emit(&egress, sequence, emitted);
             }
             Effect::AnswerClient { ticket, answer, .. } => self.waiters.answer(ticket, answer),
             Effect::Reply { request, argument, .. } => self.waiters.reply(request, &argument),
