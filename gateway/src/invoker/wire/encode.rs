@@ -127,7 +127,7 @@ impl Part for Group {
     fn size(&self) -> usize {
         let values =
             self.values.iter().map(|(name, value)| nested(2, &Named(name, value.as_ref())));
-        let messages = self.messages.iter().map(|message| nested(3, message));
+        let messages = self.messages.iter().map(|message| nested(3, &**message));
         nested(1, &self.address) + values.sum::<usize>() + messages.sum::<usize>()
     }
 
@@ -137,7 +137,7 @@ impl Part for Group {
             put(2, &Named(name, value.as_ref()), out);
         }
         for message in &self.messages {
-            put(3, message, out);
+            put(3, &**message, out);
         }
     }
 }
