@@ -108,6 +108,9 @@ pub enum StartError {
     /// The process could not be prepared: metrics or signals.
     #[error("TG-0232: the process could not be prepared: {0}")]
     Process(String),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] telemetry::trace::StartError),
     /// A partition could not go on; recovery at the next start finds everything again.
     #[error(transparent)]
     Driver(#[from] DriverFailure),
@@ -150,12 +153,14 @@ struct Serving {
     /// Ends what is for operators, which goes on to the last.
     operators: CancellationToken,
     admin: JoinHandle<std::io::Result<()>>,
+    traces: Option<telemetry::trace::Exporting>,
 }
 
 impl Serving {
     async fn start(config: &Effective) -> Result<Self, StartError> {
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
+        let traces = telemetry::trace::start(&config.node.trace)?;
         let ports = Ports::bind(&config.node).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
@@ -186,7 +191,18 @@ impl Serving {
         tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
         let limits = edges.http.limits.clone();
         let ingress = tokio::spawn(serve(ports.ingress, listening, limits, stopping.clone()));
-        Ok(Self { edges, budget, node, failures, readiness, stopping, ingress, operators, admin })
+        Ok(Self {
+            edges,
+            budget,
+            node,
+            failures,
+            readiness,
+            stopping,
+            ingress,
+            operators,
+            admin,
+            traces,
+        })
     }
 
     /// Resolves when a partition cannot go on.
@@ -215,6 +231,9 @@ impl Serving {
         self.operators.cancel();
         if let Ok(Err(error)) = self.admin.await {
             tracing::warn!(%error, "the port for operators was not served to the end");
+        }
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
         match &*stopped?.unflushed {
             [] => tracing::info!(

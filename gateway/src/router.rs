@@ -1,5 +1,7 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
+mod spans;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use crate::driver::budget::Budget;
 use crate::driver::{Command, DriverHandle};
 use crate::egress::Awaited;
 use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
+use crate::telemetry::trace::{self, Span};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
 const READS: usize = 64;
@@ -62,6 +65,15 @@ impl Router {
         self.drivers.get(usize::from(partition.0)).ok_or(DoorError::Closed)
     }
 
+    /// Makes a message a part of the trace that it came with, or of one that begins here.
+    fn trace(&self, what: &'static str, message: &mut Inbound) -> Option<Span> {
+        // Most messages belong to none, and for them not even the clock is read.
+        if message.argument.trace.is_none() && !trace::is_on() {
+            return None;
+        }
+        spans::begin(what, &message.target, &mut message.argument, self.clock.now())
+    }
+
     /// Stands in line at once; what becomes of the message is told later.
     fn deliver(
         &self,
@@ -97,16 +109,22 @@ impl Router {
 
 #[async_trait]
 impl Door for Router {
-    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
+    async fn send(&self, mut message: Inbound) -> Result<Outcome, DoorError> {
+        let span = self.trace("send", &mut message);
         // The driver is gone with the answer: the message is in its log or not.
-        self.deliver(message, false).await.unwrap_or(Err(DoorError::Unknown))
+        let outcome = self.deliver(message, false).await.unwrap_or(Err(DoorError::Unknown));
+        spans::end(span, &outcome);
+        outcome
     }
 
-    async fn call(&self, message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
-        match timeout(patience, self.deliver(message, true)).await {
+    async fn call(&self, mut message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
+        let span = self.trace("call", &mut message);
+        let outcome = match timeout(patience, self.deliver(message, true)).await {
             Ok(outcome) => outcome.unwrap_or(Err(DoorError::Unknown)),
             Err(_) => Ok(Outcome::NoReply),
-        }
+        };
+        spans::end(span, &outcome);
+        outcome
     }
 
     async fn values(&self, address: Address) -> Result<Vec<(String, TypedValue)>, DoorError> {

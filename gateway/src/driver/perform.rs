@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::loader::{Loaded, load};
 use super::run::Driver;
+use super::spans;
 use crate::log::Step;
 
 /// The buffer of a step is given back beyond this, so that one large step does not hold memory for ever.
@@ -97,6 +98,7 @@ impl Driver {
             Effect::Emit { egress, sequence, emitted, .. } => {
                 // Records of an egress that is not declared any more wait until it returns.
                 if let Some(sink) = self.shared.sinks.get(&egress) {
+                    spans::emitted(self.partition.id(), &egress, sequence, &emitted);
                     sink.emit(self.partition.id(), sequence, emitted);
                 }
             }
@@ -122,11 +124,12 @@ impl Driver {
         }
     }
 
-    fn invoke(&mut self, group: Group) {
+    fn invoke(&mut self, mut group: Group) {
         // A stopping node leaves its groups to the next life.
         if self.patience.is_none() {
             self.invoked += 1;
             self.meters.invoking(&group, &self.shared.labels);
+            self.spans.invoking(self.meters.now(), &mut group);
             self.shared.invoker.submit(self.partition.id(), group);
         }
     }
@@ -152,18 +155,20 @@ impl Driver {
 
     fn report(&self, report: &Report) {
         let partition = self.partition.id();
+        let trace_id = self.spans.trace_id();
+        let trace_id = trace_id.as_deref();
         let kind = match report {
             Report::Rejected { address, rejection } => {
                 let reason = rejection.reason;
-                tracing::warn!(%partition, %address, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");
+                tracing::warn!(%partition, %address, trace_id, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");
                 "rejected"
             }
             Report::Failed { address, failures, messages, text, .. } => {
-                tracing::warn!(%partition, %address, failures, messages, %text, "a group failed and is tried again");
+                tracing::warn!(%partition, %address, trace_id, failures, messages, %text, "a group failed and is tried again");
                 "failed"
             }
             Report::Parked { address, text } => {
-                tracing::error!(%partition, %address, %text, "TG-0461: an address was parked");
+                tracing::error!(%partition, %address, trace_id, %text, "TG-0461: an address was parked");
                 "parked"
             }
             Report::Discarded { target, reason } => {

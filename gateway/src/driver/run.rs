@@ -21,6 +21,7 @@ use super::gate::Gate;
 use super::loader::{Loaded, RowError};
 use super::meters::Meters;
 use super::retention::Backlog;
+use super::spans::Spans;
 use super::waiters::{Answer, Waiters};
 use super::writeback::{Flush, Turn, WriteBehind};
 use super::{Command, DriverFailure, Inbox, Shared};
@@ -48,6 +49,7 @@ pub struct Driver {
     pub(super) backlog: Backlog,
     pub(super) waiters: Waiters,
     pub(super) meters: Meters,
+    pub(super) spans: Spans,
     /// Room of messages that were handled, kept while the node uses too much memory.
     detained: Vec<Room>,
     /// Groups that functions are processing for us.
@@ -124,6 +126,7 @@ impl Driver {
             gate: Gate::at(replayed),
             backlog: Backlog::new(partition.id(), shared.retention.clone(), replayed),
             meters: Meters::new(partition.id()),
+            spans: Spans::default(),
             partition,
             shared,
             store,
@@ -267,9 +270,12 @@ impl Driver {
             Command::Happened(event) => {
                 if is_answer(&event) {
                     self.meters.answered(&event);
+                    self.spans.answered(self.partition.id(), &event);
                     self.invoked = self.invoked.saturating_sub(1);
                 }
+                let before = self.partition.lsn();
                 self.handle(event);
+                self.spans.handled(before, self.partition.lsn());
             }
             Command::Deliver { inbound, wants_reply, room, answer } => {
                 self.deliver(inbound, wants_reply, answer);
@@ -308,6 +314,7 @@ impl Driver {
         self.backlog.advance(news, durable.frame);
         if let Some(lsn) = news {
             self.meters.durable(self.gate.is_settled());
+            self.spans.durable(lsn);
             self.handle(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);

@@ -31,6 +31,7 @@ mod lane;
 mod pace;
 mod packing;
 mod settle;
+mod spans;
 mod telemetry;
 mod tls;
 mod transport;

@@ -24,9 +24,20 @@ pub(in crate::invoker) fn encode_batch<'a>(
             batch: Some(batch_id(partition, group.batch)),
             attempt: group.attempt,
             invocation: Some(invocation(group)),
+            traces: traces(group),
         })
         .collect();
     batch::BatchRequest { groups }.encode_to_vec().into()
+}
+
+/// Most messages belong to no trace, and then this allocates nothing.
+fn traces(group: &Group) -> Vec<batch::MessageTrace> {
+    let traced = (0..).zip(&group.messages).filter_map(|(message, it)| {
+        let trace = it.argument.trace.as_ref()?;
+        let tracestate = trace.state.as_deref().unwrap_or_default().to_owned();
+        Some(batch::MessageTrace { message, traceparent: trace.traceparent(), tracestate })
+    });
+    traced.collect()
 }
 
 /// What a result must repeat.
