@@ -44,7 +44,7 @@ async fn every_line_is_an_object_and_none_holds_a_payload() {
     assert_eq!(parked["address"], "shop/broken/ann");
     assert_eq!(parked["trace_id"], TRACE);
     assert!(parked["partition"].is_string() || parked["partition"].is_number());
-    assert!(parked["text"].as_str().unwrap().contains("it is broken"));
+    assert!(!parked["text"].as_str().unwrap().is_empty());
 
     assert!(gateway.stop().await.success());
     let said = gateway.errors();
