@@ -117,7 +117,7 @@ async fn one_trace_leads_from_the_client_to_the_record() {
         let wait = below(&spans, "wait", sender);
         assert_eq!(wait.time.1, process.time.0, "it waits until it is processed");
         let request = below(&spans, "request shop/*", process);
-        assert_eq!(request.links, [process.id.clone()]);
+        assert_eq!(request.links, std::slice::from_ref(&process.id));
         below(&spans, "commit", process);
         // What the function itself does belongs below the request, or beside it if the request is a batch.
         let told = seen_by(&seen, &format!("shop/{function}"), "x").await.unwrap();
@@ -147,7 +147,8 @@ async fn messages_that_travel_together_stay_in_their_own_traces() {
     // Half of them to one address, so that some share a group, the others side by side.
     let trace = |number: usize| format!("{:032x}", number + 1);
     let line = |number: usize| {
-        let id = if number % 2 == 0 { "same".to_owned() } else { format!("other-{number}") };
+        let id =
+            if number.is_multiple_of(2) { "same".to_owned() } else { format!("other-{number}") };
         let parent = parent(&trace(number), "01");
         serde_json::json!({
             "target": format!("shop/front/{id}"), "text": number.to_string(), "traceparent": parent,
