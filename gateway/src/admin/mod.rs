@@ -6,10 +6,12 @@
 //! | `GET /readyz` | 200 while the node takes messages, else 503 |
 //! | `GET /metrics` | the Prometheus text format |
 //! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
+//! | `POST /v1/module/reload` | the module is read anew: what changed, or why nothing did |
 //!
 //! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
 
 pub mod metrics;
+pub mod module;
 mod process;
 pub mod readiness;
 mod state;
@@ -20,13 +22,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::module::ReloadModule;
 use self::readiness::Readiness;
 use crate::ingress::Door;
 
@@ -66,13 +69,20 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 /// The service that answers all paths.
-pub fn router(door: Arc<dyn Door>, readiness: Readiness, metrics: PrometheusHandle) -> Router {
+pub fn router(
+    door: Arc<dyn Door>,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+    module: Arc<dyn ReloadModule>,
+) -> Router {
+    let reload = Router::new().route("/v1/module/reload", post(module::reload)).with_state(module);
     Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
         .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
         .with_state(Admin { door, readiness, metrics })
+        .merge(reload)
 }
 
 async fn readyz(State(admin): State<Admin>) -> StatusCode {

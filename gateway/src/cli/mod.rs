@@ -8,6 +8,7 @@ mod message;
 mod output;
 mod parse;
 mod problem;
+mod reload;
 mod state;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use self::failure::Failure;
 use self::flags::ConfigFlags;
 use self::message::MessageArgs;
 use self::output::Output;
+use self::reload::ReloadArgs;
 use self::state::StateCommand;
 use crate::{app, config};
 
@@ -65,6 +67,11 @@ Examples:
   tidegate state get shop.fns/cart/ann
   tidegate state get shop.fns/cart/ann --json | jq .values.seen.json";
 
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  tidegate reload                               all of the module takes effect, or nothing
+  tidegate reload --json | jq .added";
+
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a node
@@ -91,6 +98,9 @@ enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse::timeout)]
         timeout: Duration,
     },
+    /// Have a running node read its module anew
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(ReloadArgs),
     /// Look at the state of a function instance
     #[command(subcommand, after_help = STATE_EXAMPLES)]
     State(StateCommand),
@@ -150,6 +160,7 @@ fn perform(
         Command::Call { message, timeout } => {
             on_one_thread(message::call(message, timeout, output))
         }
+        Command::Reload(args) => on_one_thread(reload::reload(args, output)),
         Command::State(StateCommand::Get(args)) => on_one_thread(state::get(args, output)),
     }
 }

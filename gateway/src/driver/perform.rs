@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::loader::{Loaded, load};
 use super::run::Driver;
-use super::spans;
 use crate::log::Step;
 
 /// The buffer of a step is given back beyond this, so that one large step does not hold memory for ever.
@@ -96,11 +95,7 @@ impl Driver {
                 self.tell_peer(partition, Event::OutboxGapReported { destination, expected });
             }
             Effect::Emit { egress, sequence, emitted, .. } => {
-                // Records of an egress that is not declared any more wait until it returns.
-                if let Some(sink) = self.shared.sinks.get(&egress) {
-                    spans::emitted(self.partition.id(), &egress, sequence, &emitted);
-                    sink.emit(self.partition.id(), sequence, emitted);
-                }
+                self.emit(&egress, sequence, emitted);
             }
             Effect::AnswerClient { ticket, answer, .. } => self.waiters.answer(ticket, answer),
             Effect::Reply { request, argument, .. } => self.waiters.reply(request, &argument),

@@ -85,26 +85,34 @@ impl Endpoint {
         }
     }
 
-    /// Works until it is stopped, or nobody is left who could submit groups. What waits or is under way then is dropped.
+    /// Works until it is stopped, which drops what waits or is under way, or until it retires because nobody is left who could
+    /// submit groups: then it hands back what waits, and ends with the last request that is under way.
     pub(super) async fn run(
         mut self,
         mut inbox: UnboundedReceiver<Pending>,
+        hand_back: impl Fn(Pending) + Send,
         stop: CancellationToken,
     ) {
         let mut arrived = Vec::new();
+        let mut retires = false;
         loop {
             let now = Instant::now();
-            self.begin_requests(now);
+            if retires {
+                self.give_up_waiting().for_each(&hand_back);
+                if self.under_way.is_empty() {
+                    return;
+                }
+            } else {
+                self.begin_requests(now);
+            }
             self.show_pace(now);
             let wake = self.lanes.values().filter_map(Lane::wakes).filter(|wake| *wake > now).min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.requests.join_next_with_id() => self.request_ended(ended),
-                count = inbox.recv_many(&mut arrived, ARRIVALS_PER_TURN) => {
-                    if count == 0 {
-                        return;
-                    }
+                count = inbox.recv_many(&mut arrived, ARRIVALS_PER_TURN), if !retires => {
+                    retires = count == 0;
                     arrived.drain(..).for_each(|pending| self.enqueue(pending));
                 }
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
@@ -119,6 +127,14 @@ impl Endpoint {
         let arrival = self.next_arrival();
         self.lane(&key).enqueue(Parcel::open(pending, arrival));
         self.meters.waiting.increment(1.0);
+    }
+
+    /// Takes out everything that waits.
+    fn give_up_waiting(&mut self) -> impl Iterator<Item = Pending> {
+        let parcels = self.lanes.values_mut().flat_map(Lane::give_up_waiting);
+        let waiting: Vec<_> = parcels.flat_map(|parcel| parcel.groups).collect();
+        self.meters.waiting.decrement(waiting.len() as f64);
+        waiting.into_iter()
     }
 
     /// The lane, which begins to exist by being used.
