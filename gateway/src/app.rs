@@ -115,6 +115,9 @@ pub enum StartError {
     /// The process could not be prepared: metrics or signals.
     #[error("TG-0232: the process could not be prepared: {0}")]
     Process(String),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] telemetry::trace::StartError),
     /// A partition could not go on; recovery at the next start finds everything again.
     #[error(transparent)]
     Driver(#[from] DriverFailure),
@@ -163,12 +166,14 @@ struct Serving {
     /// Ends what is for operators, which goes on to the last.
     operators: CancellationToken,
     admin: JoinHandle<std::io::Result<()>>,
+    traces: Option<telemetry::trace::Exporting>,
 }
 
 impl Serving {
     async fn start(config: &Effective) -> Result<Self, StartError> {
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
+        let traces = telemetry::trace::start(&config.node.trace)?;
         let ports = Ports::bind(config).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
@@ -214,6 +219,7 @@ impl Serving {
             ingress,
             operators,
             admin,
+            traces,
         })
     }
 
@@ -244,6 +250,9 @@ impl Serving {
         self.operators.cancel();
         if let Ok(Err(error)) = self.admin.await {
             tracing::warn!(%error, "the port for operators was not served to the end");
+        }
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
         match &*stopped?.unflushed {
             [] => tracing::info!(

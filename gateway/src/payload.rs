@@ -133,6 +133,8 @@ struct EgressLine<'a> {
     sequence: u64,
     from: String,
     at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     #[serde(flatten)]
     shown: ShownValue<'a>,
 }
@@ -153,6 +155,7 @@ pub fn write_egress_line(
         sequence: sequence.0,
         from: emitted.sender.to_string(),
         at: emitted.at.0,
+        traceparent: emitted.argument.trace.as_ref().map(|trace| trace.traceparent()),
         shown: ShownValue::new(&emitted.argument),
     };
     serde_json::to_writer(&mut *line, &record)?;

@@ -1,5 +1,7 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
+mod spans;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use crate::driver::budget::Budget;
 use crate::driver::{Command, DriverHandle, all_closed};
 use crate::egress::open::Egresses;
 use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent};
+use crate::telemetry::trace::{self, Span};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
 const READS: usize = 64;
@@ -60,6 +63,15 @@ impl Router {
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
         self.drivers.get(usize::from(partition.0)).ok_or(DoorError::Closed)
+    }
+
+    /// Makes a message a part of the trace that it came with, or of one that begins here.
+    fn trace(&self, what: &'static str, message: &mut Inbound) -> Option<Span> {
+        // Most messages belong to none, and for them not even the clock is read.
+        if message.argument.trace.is_none() && !trace::is_on() {
+            return None;
+        }
+        spans::begin(what, &message.target, &mut message.argument, self.clock.now())
     }
 
     /// Hands messages to the driver of their partition as soon as there is room; they stand in line at once.
@@ -108,7 +120,11 @@ impl Router {
 
 #[async_trait]
 impl Door for Router {
-    fn send(&self, messages: Vec<Inbound>) -> Sent {
+    fn send(&self, mut messages: Vec<Inbound>) -> Sent {
+        let spans: Vec<_> = (0..)
+            .zip(&mut messages)
+            .filter_map(|(place, message)| Some((place, self.trace("send", message)?)))
+            .collect();
         let mut parts: BTreeMap<PartitionId, (Vec<usize>, Vec<Inbound>)> = BTreeMap::new();
         for (place, message) in messages.into_iter().enumerate() {
             let partition = self.partitions.partition_of(&message.target);
@@ -117,15 +133,24 @@ impl Door for Router {
             part.push(message);
         }
         let hand_over = |(partition, (places, part))| (places, self.hand_over(partition, part));
-        gather(parts.into_iter().map(hand_over).collect()).boxed()
+        let parts = parts.into_iter().map(hand_over).collect();
+        async move {
+            let exceptions = gather(parts).await;
+            spans::end_all(spans, &exceptions);
+            exceptions
+        }
+        .boxed()
     }
 
-    async fn call(&self, message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
-        match timeout(patience, self.hand_over_call(message)).await {
+    async fn call(&self, mut message: Inbound, patience: Duration) -> Result<Outcome, DoorError> {
+        let span = self.trace("call", &mut message);
+        let outcome = match timeout(patience, self.hand_over_call(message)).await {
             // The driver is gone with the answer: the message is in its log or not.
             Ok(outcome) => outcome.unwrap_or(Err(DoorError::Unknown)),
             Err(_) => Ok(Outcome::NoReply),
-        }
+        };
+        spans::end(span, &outcome);
+        outcome
     }
 
     async fn values(&self, address: Address) -> Result<Vec<(String, TypedValue)>, DoorError> {

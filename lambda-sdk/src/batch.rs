@@ -3,13 +3,16 @@
 use futures::StreamExt;
 use tidegate_protocol::batch::group_response::Result as GroupResult;
 use tidegate_protocol::batch::{
-    BatchId as WireBatchId, BatchRequest, BatchResponse, GroupFailure, GroupRequest, GroupResponse,
+    BatchId as WireBatchId, BatchRequest, BatchResponse, Causes as WireCauses, GroupFailure,
+    GroupRequest, GroupResponse, MessageTrace,
 };
 use tidegate_protocol::{Bytes, Message as _};
 
 use crate::context::{Attempt, BatchId};
+use crate::effects::Causes;
 use crate::functions::StatefulFunctions;
-use crate::invocation::{Group, Outcome};
+use crate::invocation::{Group, Outcome, Traces};
+use crate::trace::TraceContext;
 use crate::wire::{self, RequestError};
 
 /// Answers a `BatchRequest`. A group that cannot be read fails alone, as long as it can be named.
@@ -32,30 +35,44 @@ pub(crate) async fn answer(
 
 async fn answer_group(functions: &StatefulFunctions, request: GroupRequest) -> GroupResponse {
     let (batch, attempt) = (request.batch, request.attempt);
-    let result = match read(request) {
+    let (result, causes) = match read(request) {
         Ok(group) => result(functions.run(group).await),
-        Err(error) => failure(error.to_string()),
+        Err(error) => (failure(error.to_string()), None),
     };
-    GroupResponse { batch, attempt, result: Some(result) }
+    GroupResponse { batch, attempt, causes, result: Some(result) }
 }
 
 fn read(request: GroupRequest) -> Result<Group, RequestError> {
     let batch = request.batch.ok_or(RequestError::Lacks("batch id of a group"))?;
     let invocation = request.invocation.ok_or(RequestError::Lacks("invocation"))?;
     let attempt = Attempt { batch: batch_id(batch), number: request.attempt };
-    wire::group(invocation, Some(attempt))
+    let trace =
+        |it: MessageTrace| Some((it.message, TraceContext::new(it.traceparent, it.tracestate)?));
+    let traces = Traces::Each(request.traces.into_iter().filter_map(trace).collect());
+    wire::group(invocation, Some(attempt), traces)
 }
 
-fn result(outcome: Outcome) -> GroupResult {
+fn result(outcome: Outcome) -> (GroupResult, Option<WireCauses>) {
     match outcome {
-        Outcome::Done { mutations, effects } => {
-            GroupResult::InvocationResult(wire::response(mutations, effects))
+        Outcome::Done { mutations, mut effects } => {
+            let causes = causes(std::mem::take(&mut effects.causes));
+            (GroupResult::InvocationResult(wire::response(mutations, effects)), causes)
         }
         Outcome::Incomplete(missing) => {
-            GroupResult::IncompleteInvocationContext(wire::incomplete(&missing))
+            (GroupResult::IncompleteInvocationContext(wire::incomplete(&missing)), None)
         }
-        Outcome::Failed(cause) => failure(cause.to_string()),
+        Outcome::Failed(cause) => (failure(cause.to_string()), None),
     }
+}
+
+fn causes(causes: Causes) -> Option<WireCauses> {
+    let Causes { sends, delayed, egress } = &causes;
+    let any = ![sends, delayed, egress].iter().all(|list| list.is_empty());
+    any.then_some(WireCauses {
+        outgoing_messages: causes.sends,
+        delayed_invocations: causes.delayed,
+        outgoing_egresses: causes.egress,
+    })
 }
 
 fn failure(text: String) -> GroupResult {

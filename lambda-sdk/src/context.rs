@@ -7,6 +7,7 @@ use crate::address::{Address, EgressId};
 use crate::effects::{Delayed, Effects};
 use crate::error::{ReadError, SendError, WriteError};
 use crate::spec::ValueSpec;
+use crate::trace::TraceContext;
 use crate::types::Type;
 use crate::value::ToValue;
 use crate::values::Values;
@@ -38,17 +39,41 @@ pub struct Context {
     address: Address,
     caller: Option<Address>,
     attempt: Option<Attempt>,
+    trace: Option<TraceContext>,
+    /// The place of the message in its group, if the gateway wants to know what follows from it.
+    cause: Option<u32>,
+    causes_told: bool,
     values: Values,
     effects: Effects,
 }
 
 impl Context {
     pub(crate) fn new(address: Address, attempt: Option<Attempt>, values: Values) -> Self {
-        Self { address, caller: None, attempt, values, effects: Effects::default() }
+        Self {
+            address,
+            caller: None,
+            attempt,
+            trace: None,
+            cause: None,
+            causes_told: false,
+            values,
+            effects: Effects::default(),
+        }
     }
 
-    pub(crate) fn receive_from(&mut self, caller: Option<Address>) {
-        self.caller = caller;
+    /// From now on notes from which message each effect follows.
+    pub(crate) fn tell_causes(&mut self) {
+        self.causes_told = true;
+    }
+
+    pub(crate) fn receive_from(
+        &mut self,
+        place: u32,
+        caller: Option<Address>,
+        trace: Option<TraceContext>,
+    ) {
+        self.cause = self.causes_told.then_some(place);
+        (self.caller, self.trace) = (caller, trace);
     }
 
     pub(crate) fn finish(self) -> (Values, Effects) {
@@ -65,6 +90,12 @@ impl Context {
     #[must_use]
     pub fn caller(&self) -> Option<&Address> {
         self.caller.as_ref()
+    }
+
+    /// The trace that the message belongs to, if it belongs to one. What this function sends goes on in it by itself.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     /// The name of the group that is processed; absent if the gateway uses protocol v3, which has no field for it.
@@ -106,6 +137,7 @@ impl Context {
     ) -> Result<(), SendError> {
         let target = checked(target)?;
         self.effects.sends.push((target, value.to_value()?));
+        self.effects.causes.sends.extend(self.cause);
         Ok(())
     }
 
@@ -145,6 +177,7 @@ impl Context {
     pub fn cancel(&mut self, token: &str) -> Result<(), SendError> {
         let token = checked_token(token)?;
         self.effects.delayed.push(Delayed::Cancel { token });
+        self.effects.causes.delayed.extend(self.cause);
         Ok(())
     }
 
@@ -155,6 +188,7 @@ impl Context {
         value: &V,
     ) -> Result<(), SendError> {
         self.effects.egress.push((egress.clone(), value.to_value()?));
+        self.effects.causes.egress.extend(self.cause);
         Ok(())
     }
 
@@ -167,6 +201,7 @@ impl Context {
     ) -> Result<(), SendError> {
         let (target, argument) = (checked(target)?, value.to_value()?);
         self.effects.delayed.push(Delayed::Send { delay, target, argument, token });
+        self.effects.causes.delayed.extend(self.cause);
         Ok(())
     }
 }

@@ -11,6 +11,15 @@ pub(crate) struct Effects {
     pub(crate) sends: Vec<(Address, Value)>,
     pub(crate) delayed: Vec<Delayed>,
     pub(crate) egress: Vec<(EgressId, Value)>,
+    pub(crate) causes: Causes,
+}
+
+/// For each entry of the lists, the place of the message that it follows from. Empty unless somebody wants to know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Causes {
+    pub(crate) sends: Vec<u32>,
+    pub(crate) delayed: Vec<u32>,
+    pub(crate) egress: Vec<u32>,
 }
 
 /// A message that was sent to arrive later, or its withdrawal.

@@ -8,6 +8,7 @@ use tidegate_protocol::media;
 use crate::batch;
 use crate::functions::StatefulFunctions;
 use crate::invocation::Failure;
+use crate::trace::TraceContext;
 use crate::wire::{self, RequestError};
 
 /// Why a request is not answered with a result.
@@ -46,7 +47,8 @@ impl StatefulFunctions {
             Err(refusal) => return refusal.into_response(),
         };
         let offers_batches = accepts_batches(&head.headers);
-        let mut response = self.answer(format, body).await.unwrap_or_else(Refusal::into_response);
+        let mut response =
+            self.answer(format, &head.headers, body).await.unwrap_or_else(Refusal::into_response);
         if offers_batches {
             let version = HeaderValue::from_static(media::BATCH_HEADER_V1);
             response.headers_mut().insert(media::BATCH_HEADER, version);
@@ -54,10 +56,16 @@ impl StatefulFunctions {
         response
     }
 
-    async fn answer(&self, format: Format, body: Bytes) -> Result<Response<Bytes>, Refusal> {
+    async fn answer(
+        &self,
+        format: Format,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Refusal> {
         match format {
             Format::Single => {
-                let outcome = self.run(wire::decode(body)?).await;
+                let outcome =
+                    self.run(wire::decode(body, TraceContext::of_headers(headers))?).await;
                 Ok(response(StatusCode::OK, media::OCTET_STREAM, wire::encode(outcome)?))
             }
             Format::Batch => {

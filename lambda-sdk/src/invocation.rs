@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use tracing::{Instrument, Span};
 
 use crate::address::Address;
 use crate::context::{Attempt, Context};
@@ -15,6 +16,7 @@ use crate::function::Function;
 use crate::functions::StatefulFunctions;
 use crate::message::Message;
 use crate::spec::DeclaredValue;
+use crate::trace::TraceContext;
 use crate::value::Value;
 use crate::values::{Mutation, Values};
 
@@ -25,6 +27,30 @@ pub(crate) struct Group {
     pub(crate) attempt: Option<Attempt>,
     pub(crate) values: BTreeMap<String, Option<Value>>,
     pub(crate) messages: Vec<(Option<Address>, Value)>,
+    pub(crate) traces: Traces,
+}
+
+/// Which traces the messages of a group belong to.
+#[derive(Clone, Debug)]
+pub(crate) enum Traces {
+    /// None, or all to the same.
+    Same(Option<TraceContext>),
+    /// By the place of the message.
+    Each(BTreeMap<u32, TraceContext>),
+}
+
+impl Traces {
+    fn of(&self, message: u32) -> Option<&TraceContext> {
+        match self {
+            Self::Same(trace) => trace.as_ref(),
+            Self::Each(traces) => traces.get(&message),
+        }
+    }
+
+    /// Whether the gateway wants to know what follows from which message.
+    fn are_told_apart(&self) -> bool {
+        matches!(self, Self::Each(traces) if !traces.is_empty())
+    }
 }
 
 /// What became of a group.
@@ -60,8 +86,12 @@ impl StatefulFunctions {
             Err(missing) => return Outcome::Incomplete(missing),
         };
         let address = group.address.clone();
-        let context = Context::new(group.address, group.attempt, values);
-        let work = AssertUnwindSafe(process(function, context, group.messages)).catch_unwind();
+        let mut context = Context::new(group.address, group.attempt, values);
+        if group.traces.are_told_apart() {
+            context.tell_causes();
+        }
+        let work = process(function, context, group.messages, group.traces);
+        let work = AssertUnwindSafe(work).catch_unwind();
         match work.await {
             Ok(Ok(context)) => {
                 let (values, effects) = context.finish();
@@ -77,13 +107,23 @@ async fn process(
     function: &Function,
     mut context: Context,
     messages: Vec<(Option<Address>, Value)>,
+    traces: Traces,
 ) -> Result<Context, String> {
-    for (caller, argument) in messages {
-        context.receive_from(caller);
-        let called = function.call(&mut context, Message::new(argument)).await;
+    for (place, (caller, argument)) in (0..).zip(messages) {
+        let trace = traces.of(place).cloned();
+        let span = span(context.address(), trace.as_ref());
+        context.receive_from(place, caller, trace);
+        let called = function.call(&mut context, Message::new(argument)).instrument(span).await;
         called.map_err(|error| chain(&*error))?;
     }
     Ok(context)
+}
+
+/// What log lines of the function show beside their own fields.
+fn span(address: &Address, trace: Option<&TraceContext>) -> Span {
+    let trace_id = trace.map(TraceContext::trace_id);
+    let parent_span_id = trace.map(TraceContext::span_id);
+    tracing::info_span!("process", %address, trace_id, parent_span_id)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

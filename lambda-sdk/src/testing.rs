@@ -30,7 +30,7 @@ pub use crate::effects::Delayed;
 use crate::effects::Effects as Collected;
 use crate::function::Function;
 use crate::functions::StatefulFunctions;
-use crate::invocation::{Group, Outcome};
+use crate::invocation::{Group, Outcome, Traces};
 use crate::spec::ValueSpec;
 use crate::types::Type;
 use crate::value::{ToValue, Value};
@@ -116,6 +116,7 @@ impl Instance {
             attempt: None,
             values: self.values.clone(),
             messages: vec![(caller, argument)],
+            traces: Traces::Same(None),
         };
         match self.functions.run(group).await {
             Outcome::Done { mutations, effects } => {

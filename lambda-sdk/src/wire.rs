@@ -17,8 +17,9 @@ use tidegate_protocol::{Bytes, DecodeError, Message as _};
 use crate::address::{Address, EgressId, FunctionType, InvalidName};
 use crate::context::Attempt;
 use crate::effects::{Delayed, Effects};
-use crate::invocation::{Failure, Group, Outcome};
+use crate::invocation::{Failure, Group, Outcome, Traces};
 use crate::spec::{DeclaredValue, Expiration};
+use crate::trace::TraceContext;
 use crate::value::Value;
 use crate::values::Mutation;
 
@@ -34,11 +35,11 @@ pub(crate) enum RequestError {
 }
 
 /// Reads a `ToFunction`.
-pub(crate) fn decode(body: Bytes) -> Result<Group, RequestError> {
+pub(crate) fn decode(body: Bytes, trace: Option<TraceContext>) -> Result<Group, RequestError> {
     let Some(Request::Invocation(request)) = ToFunction::decode(body)?.request else {
         return Err(RequestError::Lacks("invocation"));
     };
-    group(request, None)
+    group(request, None, Traces::Same(trace))
 }
 
 /// Writes a `FromFunction`; a failure has no form in protocol v3.
@@ -54,11 +55,12 @@ pub(crate) fn encode(outcome: Outcome) -> Result<Bytes, Failure> {
 pub(crate) fn group(
     request: InvocationBatchRequest,
     attempt: Option<Attempt>,
+    traces: Traces,
 ) -> Result<Group, RequestError> {
     let target = request.target.ok_or(RequestError::Lacks("target"))?;
     let values = request.state.into_iter().map(named_value).collect();
     let messages = request.invocations.into_iter().map(message).collect::<Result<_, _>>()?;
-    Ok(Group { address: address(target)?, attempt, values, messages })
+    Ok(Group { address: address(target)?, attempt, values, messages, traces })
 }
 
 fn named_value(value: PersistedValue) -> (String, Option<Value>) {

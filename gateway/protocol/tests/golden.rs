@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use tidegate_protocol::batch::group_response::Result as GroupResult;
 use tidegate_protocol::batch::{
-    BatchId, BatchRequest, BatchResponse, GroupFailure, GroupNotRun, GroupRequest, GroupResponse,
+    BatchId, BatchRequest, BatchResponse, Causes, GroupFailure, GroupNotRun, GroupRequest,
+    GroupResponse, MessageTrace,
 };
 use tidegate_protocol::egress::{KafkaProducerRecord, KinesisEgressRecord};
 use tidegate_protocol::reqreply::from_function::{
@@ -213,13 +214,23 @@ fn a_batch() {
         ..InvocationBatchRequest::default()
     };
     let request = BatchRequest {
-        groups: vec![GroupRequest { batch: Some(batch), attempt: 2, invocation: Some(invocation) }],
+        groups: vec![GroupRequest {
+            batch: Some(batch),
+            attempt: 2,
+            invocation: Some(invocation),
+            traces: Vec::new(),
+        }],
     };
     golden(
         &request,
         b"\x0A\x18\x0A\x07\x08\x01\x10\xAC\x02\x18\x07\x10\x02\x1A\x0B\x0A\x09\x0A\x01n\x12\x01t\x1A\x01i",
     );
-    let with = |result| GroupResponse { batch: Some(batch), attempt: 2, result: Some(result) };
+    let with = |result| GroupResponse {
+        batch: Some(batch),
+        attempt: 2,
+        result: Some(result),
+        causes: None,
+    };
     let response = BatchResponse {
         groups: vec![
             with(GroupResult::InvocationResult(InvocationResponse::default())),
@@ -236,6 +247,21 @@ fn a_batch() {
         &bytes(&[b"\x0A\x0D", echo, b"\x32\x00"]),
     ]);
     golden(&response, &body);
+}
+
+#[test]
+fn traces_of_a_batch() {
+    let trace =
+        MessageTrace { message: 1, traceparent: "00-a-b-01".into(), tracestate: "c=d".into() };
+    let request = GroupRequest { traces: vec![trace], ..GroupRequest::default() };
+    golden(&request, b"\x22\x12\x08\x01\x12\x0900-a-b-01\x1A\x03c=d");
+    let causes = Causes {
+        outgoing_messages: vec![0, 1],
+        delayed_invocations: vec![],
+        outgoing_egresses: vec![1],
+    };
+    let response = GroupResponse { causes: Some(causes), ..GroupResponse::default() };
+    golden(&response, b"\x3A\x07\x0A\x02\x00\x01\x1A\x01\x01");
 }
 
 #[test]

@@ -137,7 +137,12 @@ proptest! {
     #[test]
     fn batches(groups in vec((batch_id(), any::<u32>(), request()), 0..4)) {
         let groups = groups.into_iter().map(|(batch, attempt, invocation)| {
-            GroupRequest { batch: Some(batch), attempt, invocation: Some(invocation) }
+            GroupRequest {
+                batch: Some(batch),
+                attempt,
+                invocation: Some(invocation),
+                ..GroupRequest::default()
+            }
         }).collect();
         survives(&BatchRequest { groups })?;
     }
@@ -145,7 +150,12 @@ proptest! {
     #[test]
     fn batch_answers(groups in vec((batch_id(), any::<u32>(), group_result()), 0..4)) {
         let groups = groups.into_iter().map(|(batch, attempt, result)| {
-            GroupResponse { batch: Some(batch), attempt, result: Some(result) }
+            GroupResponse {
+                batch: Some(batch),
+                attempt,
+                result: Some(result),
+                ..GroupResponse::default()
+            }
         }).collect();
         survives(&BatchResponse { groups })?;
     }

@@ -15,6 +15,7 @@ use tidegate_core::policy::Application;
 use tokio::sync::oneshot;
 
 use super::run::Driver;
+use super::spans;
 use super::{Command, DriverHandle};
 
 /// What drivers are told of an application.
@@ -68,6 +69,7 @@ impl Driver {
             return;
         }
         if let Some(sink) = self.shared.egresses.sink(egress) {
+            spans::emitted(self.partition.id(), egress, sequence, &emitted);
             sink.emit(self.partition.id(), sequence, emitted);
         }
     }

@@ -89,6 +89,11 @@ impl Meters {
         self.now = now;
     }
 
+    /// That time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Shows how much is under way, and hands on what this turn counted.
     pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters) {
         self.functions.publish();

@@ -16,6 +16,7 @@ pub mod meters;
 mod perform;
 pub mod retention;
 pub mod run;
+mod spans;
 mod waiters;
 mod writeback;
 

@@ -137,11 +137,12 @@ impl Driver {
         }
     }
 
-    fn invoke(&mut self, group: Group) {
+    fn invoke(&mut self, mut group: Group) {
         // A stopping node leaves its groups to the next life.
         if self.patience.is_none() {
             self.invoked += 1;
             self.meters.invoking(&group, &self.shared.labels);
+            self.spans.invoking(self.meters.now(), &mut group);
             self.shared.invoker.submit(self.partition.id(), group);
         }
     }
@@ -167,18 +168,20 @@ impl Driver {
 
     fn report(&self, report: &Report) {
         let partition = self.partition.id();
+        let trace_id = self.spans.trace_id();
+        let trace_id = trace_id.as_deref();
         let kind = match report {
             Report::Rejected { address, rejection } => {
                 let reason = rejection.reason;
-                tracing::warn!(%partition, %address, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");
+                tracing::warn!(%partition, %address, trace_id, ?reason, subject = %rejection.subject, "TG-0460: a part of an answer was rejected");
                 "rejected"
             }
             Report::Failed { address, failures, messages, text, .. } => {
-                tracing::warn!(%partition, %address, failures, messages, %text, "a group failed and is tried again");
+                tracing::warn!(%partition, %address, trace_id, failures, messages, %text, "a group failed and is tried again");
                 "failed"
             }
             Report::Parked { address, text } => {
-                tracing::error!(%partition, %address, %text, "TG-0461: an address was parked");
+                tracing::error!(%partition, %address, trace_id, %text, "TG-0461: an address was parked");
                 "parked"
             }
             Report::Discarded { target, reason } => {

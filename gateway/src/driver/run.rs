@@ -23,6 +23,7 @@ use super::gate::Gate;
 use super::loader::{Loaded, RowError};
 use super::meters::Meters;
 use super::retention::Backlog;
+use super::spans::Spans;
 use super::waiters::{SendAnswer, Waiters};
 use super::writeback::{Flush, Turn, WriteBehind};
 use super::{Command, DriverFailure, Inbox, Shared};
@@ -50,6 +51,7 @@ pub struct Driver {
     pub(super) backlog: Backlog,
     pub(super) waiters: Waiters,
     pub(super) meters: Meters,
+    pub(super) spans: Spans,
     /// Room of messages that were handled, kept while the node uses too much memory.
     detained: Vec<Room>,
     /// Groups that functions are processing for us.
@@ -133,6 +135,7 @@ impl Driver {
             gate: Gate::at(replayed),
             backlog: Backlog::new(partition.id(), shared.retention.clone(), replayed),
             meters: Meters::new(partition.id()),
+            spans: Spans::default(),
             partition,
             shared,
             store,
@@ -288,9 +291,12 @@ impl Driver {
             Command::Happened(event) => {
                 if is_answer(&event) {
                     self.meters.answered(&event);
+                    self.spans.answered(self.partition.id(), &event);
                     self.invoked = self.invoked.saturating_sub(1);
                 }
+                let before = self.partition.lsn();
                 self.handle(event);
+                self.spans.handled(before, self.partition.lsn());
             }
             Command::Send { messages, room, answer } => {
                 self.take_in(messages, answer);
@@ -344,6 +350,7 @@ impl Driver {
         self.shared.retention.note(durable.backlog_bytes >= self.shared.flush.backlog_bytes);
         if let Some(lsn) = news {
             self.meters.durable(self.gate.is_settled());
+            self.spans.durable(lsn);
             self.handle_alone(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tidegate_core::address::FunctionType;
+use tidegate_core::trace::TraceContext;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -19,9 +20,11 @@ use super::fault::{Fault, InvokeError};
 use super::lane::{Dialect, Lane};
 use super::pace::{Jitter, Pace};
 use super::packing::{Parcel, Pending};
+use super::spans;
 use super::telemetry::Meters;
 use super::transport::{Request, Transport};
-use super::wire::{self, BatchAnswer};
+use super::wire::{self, BatchAnswer, Origins};
+use crate::telemetry::trace::Span;
 
 /// Lanes are forgotten when they are idle and there are more than this: names of functions come from outside.
 const LANES_KEPT: usize = 256;
@@ -45,6 +48,8 @@ pub(super) struct UnderWay {
     pub(super) parcel: Arc<Parcel>,
     pub(super) dialect: Dialect,
     pub(super) begun: Instant,
+    /// Told when the request ends, if a message in it is recorded.
+    pub(super) span: Option<Span>,
 }
 
 /// The state of the task.
@@ -173,9 +178,10 @@ impl Endpoint {
     fn begin(&mut self, lane: LaneKey, parcel: Parcel, dialect: Dialect, now: Instant) {
         self.meters.begun(&parcel);
         let parcel = Arc::new(parcel);
-        let carried = carry(Arc::clone(&self.transport), Arc::clone(&parcel), dialect);
+        let (trace, span) = spans::begin(&self.config.name, &parcel, dialect);
+        let carried = carry(Arc::clone(&self.transport), Arc::clone(&parcel), dialect, trace);
         let id = self.requests.spawn(carried).id();
-        self.under_way.insert(id, UnderWay { lane, parcel, dialect, begun: now });
+        self.under_way.insert(id, UnderWay { lane, parcel, dialect, begun: now, span });
     }
 
     fn request_ended(&mut self, ended: Result<(Id, Result<Answered, Fault>), JoinError>) {
@@ -196,6 +202,7 @@ async fn carry(
     transport: Arc<dyn Transport>,
     parcel: Arc<Parcel>,
     dialect: Dialect,
+    trace: Option<Arc<TraceContext>>,
 ) -> Result<Answered, Fault> {
     let Some(first) = parcel.groups.first() else {
         return Err(Fault::Request(InvokeError::Defect {
@@ -209,14 +216,17 @@ async fn carry(
         ),
     };
     let function = first.group.address.function.clone();
-    let reply = transport.exchange(Request { function, dialect, body }).await?;
+    let reply = transport.exchange(Request { function, dialect, body, trace }).await?;
+    let origins = spans::origins(&parcel);
     let answer = match dialect {
-        Dialect::Single => wire::decode_single(reply.body)
-            .map(|answer| BatchAnswer { results: vec![Some(answer)], unmatched: 0 }),
+        Dialect::Single => {
+            wire::decode_single(reply.body, origins.first().unwrap_or(&Origins::default()))
+                .map(|answer| BatchAnswer { results: vec![Some(answer)], unmatched: 0 })
+        }
         Dialect::Batch => {
             let echoes =
                 parcel.groups.iter().map(|it| (it.partition, it.group.batch, it.group.attempt));
-            wire::decode_batch(reply.body, &echoes.collect::<Vec<_>>())
+            wire::decode_batch(reply.body, &echoes.collect::<Vec<_>>(), &origins)
         }
     };
     let answer = answer.map_err(|invalid| Fault::Request(invalid.into()))?;

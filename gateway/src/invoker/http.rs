@@ -83,15 +83,20 @@ impl HttpTransport {
             Dialect::Single => media::OCTET_STREAM,
             Dialect::Batch => media::BATCH,
         };
-        http::Request::builder()
+        let mut builder = http::Request::builder()
             .method(Method::POST)
             .uri(uri)
             .header(CONTENT_TYPE, content_type)
             .header(ACCEPT, media::ACCEPT)
             .header(ACCEPT_ENCODING, encoding::ACCEPTED)
-            .header(USER_AGENT, USER_AGENT_VALUE)
-            .body(Full::new(request.body))
-            .map_err(|_| Fault::Request(cause()))
+            .header(USER_AGENT, USER_AGENT_VALUE);
+        if let Some(trace) = &request.trace {
+            builder = builder.header("traceparent", trace.traceparent());
+            if let Some(state) = &trace.state {
+                builder = builder.header("tracestate", &**state);
+            }
+        }
+        builder.body(Full::new(request.body)).map_err(|_| Fault::Request(cause()))
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, Fault> {

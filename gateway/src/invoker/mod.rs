@@ -36,6 +36,7 @@ mod pace;
 mod packing;
 mod routes;
 mod settle;
+mod spans;
 mod telemetry;
 mod tls;
 mod transport;

@@ -12,6 +12,7 @@ use super::endpoint::{Answered, Endpoint, LaneKey, UnderWay};
 use super::fault::{Fault, InvokeError};
 use super::lane::Dialect;
 use super::packing::{Form, Parcel, Pending};
+use super::spans;
 use super::telemetry::Blamed;
 use super::wire::GroupAnswer;
 
@@ -19,7 +20,8 @@ impl Endpoint {
     /// Every group of the request has its answer after this, or waits again.
     pub(super) fn settle(&mut self, request: UnderWay, outcome: Result<Answered, Fault>) {
         let now = Instant::now();
-        let UnderWay { lane: key, parcel, dialect, begun } = request;
+        let UnderWay { lane: key, parcel, dialect, begun, span } = request;
+        spans::end(span, &outcome);
         // The task that carried the request has ended and let go of its share.
         let parcel = Arc::unwrap_or_clone(parcel);
         self.meters.ended(&parcel, now - begun);

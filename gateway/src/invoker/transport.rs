@@ -1,8 +1,11 @@
 //! How requests travel: what the endpoints know of HTTP and, later, of other ways to a function.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tidegate_core::address::FunctionType;
+use tidegate_core::trace::TraceContext;
 
 use super::fault::Fault;
 use super::lane::Dialect;
@@ -16,6 +19,8 @@ pub(super) struct Request {
     pub(super) dialect: Dialect,
     /// The body.
     pub(super) body: Bytes,
+    /// The trace that all of it belongs to, if there is exactly one context.
+    pub(super) trace: Option<Arc<TraceContext>>,
 }
 
 /// What came back, in the dialect of the request.

@@ -44,6 +44,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ("tidegate_egress_write_failures_total", "Failed attempts to write records"),
     ("tidegate_egress_given_up_total", "Records that were removed for their age or size"),
     ("tidegate_http_problems_total", "Requests that were refused, by code"),
+    ("tidegate_trace_spans_exported_total", "Spans that the collector took"),
+    ("tidegate_trace_spans_dropped_total", "Spans that were lost, by why"),
     ("process_cpu_seconds_total", "Processor time that the process has used"),
 ];
 

@@ -21,7 +21,7 @@ pub fn start_logging(settings: &LogSettings) {
         .with_target(false);
     let started = match settings.format {
         LogFormat::Text => builder.with_ansi(color).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
         tracing::debug!("log lines go where they went before");

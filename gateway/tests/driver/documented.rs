@@ -34,3 +34,20 @@ fn every_metric_is_documented() {
     assert_eq!(used, names(&page, '`'));
     assert!(used.len() > 20, "the names are found");
 }
+
+#[test]
+fn every_metric_says_what_it_is() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let table = std::fs::read_to_string(source.join("telemetry/described.rs")).unwrap();
+    let mut used = BTreeSet::new();
+    for entry in std::fs::read_dir(&source).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("telemetry") {
+            in_sources(&path, &mut used);
+        }
+    }
+    used.retain(|name| !["tidegate_core", "tidegate_protocol", "tidegate_sdk"].contains(&&**name));
+    let described = names(&table, '"');
+    let silent: Vec<_> = used.difference(&described).collect();
+    assert!(silent.is_empty(), "without a description: {silent:?}");
+}

@@ -41,6 +41,7 @@ fn batch(seen: &Seen) -> Response<Full<Bytes>> {
             batch: group.batch,
             attempt: group.attempt,
             result: Some(GroupResult::InvocationResult(response())),
+            causes: None,
         }
     });
     let body = BatchResponse { groups: groups.collect() }.encode_to_vec();

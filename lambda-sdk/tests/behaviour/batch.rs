@@ -19,7 +19,12 @@ fn id(number: u64) -> BatchId {
 
 fn counting(number: u64, messages: Vec<tidegate_protocol::reqreply::TypedValue>) -> GroupRequest {
     let invocation = group(&COUNTER, &format!("a{number}"), vec![state("count", None)], messages);
-    GroupRequest { batch: Some(id(number)), attempt: 2, invocation: Some(invocation) }
+    GroupRequest {
+        batch: Some(id(number)),
+        attempt: 2,
+        invocation: Some(invocation),
+        traces: Vec::new(),
+    }
 }
 
 async fn ask(functions: &StatefulFunctions, groups: Vec<GroupRequest>) -> Response<Bytes> {
@@ -40,8 +45,12 @@ async fn each_group_has_its_own_fate_and_keeps_its_name() {
     let other = FunctionType::named("test/other");
     let unknown = group(&other, "x", Vec::new(), vec![typed("x")]);
     let unready = group(&COUNTER, "y", Vec::new(), vec![typed(&1_i64)]);
-    let named =
-        |number, invocation| GroupRequest { batch: Some(id(number)), attempt: 2, invocation };
+    let named = |number, invocation| GroupRequest {
+        batch: Some(id(number)),
+        attempt: 2,
+        invocation,
+        traces: Vec::new(),
+    };
     let groups = vec![
         counting(1, vec![typed(&1_i64), typed(&2_i64)]),
         counting(2, vec![typed("panic")]),

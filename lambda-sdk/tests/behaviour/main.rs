@@ -8,3 +8,4 @@ mod golden;
 mod group;
 mod server;
 mod support;
+mod traces;

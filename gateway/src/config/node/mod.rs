@@ -3,6 +3,7 @@
 mod setting;
 mod settings;
 mod sheet;
+mod trace;
 mod value;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub use settings::{
     IdempotencySettings, IngressSettings, LogSettings, NodeSettings, StoreSettings,
 };
 pub use sheet::{EffectiveSetting, Origin};
+pub use trace::{Ratio, TraceSettings};
 pub use value::{Color, LogFilter, LogFormat};
 
 use self::sheet::Sheet;

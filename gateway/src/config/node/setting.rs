@@ -34,7 +34,7 @@ const fn setting(key: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// Every setting, in the order in which they are shown.
-pub static SETTINGS: [Setting; 21] = [
+pub static SETTINGS: [Setting; 23] = [
     setting("data", "DIR", "where the node keeps its log and its state"),
     setting("module", "FILE", "the file that describes the application"),
     setting("strict", "BOOL", "whether warnings about the configuration are errors"),
@@ -100,6 +100,16 @@ pub static SETTINGS: [Setting; 21] = [
     ),
     setting("log.format", "FORMAT", "how it is logged: text or json"),
     setting("log.color", "WHEN", "whether logs are coloured: auto, always or never"),
+    setting(
+        "trace.endpoint",
+        "URL",
+        "the collector that spans are sent to by OTLP over HTTP; empty takes OTEL_EXPORTER_OTLP_ENDPOINT, or none",
+    ),
+    setting(
+        "trace.ratio",
+        "RATIO",
+        "how many of the traces that begin here are recorded, from 0 to 1",
+    ),
 ];
 
 /// The setting with this name.

@@ -8,6 +8,7 @@ use tidegate_core::limits::{FRAME_BYTES_MAX, Limits, MESSAGE_BYTES_MAX};
 use tidegate_core::route::PartitionCount;
 
 use super::sheet::Sheet;
+use super::trace::TraceSettings;
 use super::value::{Bytes, Color, LogFilter, LogFormat};
 
 /// Least memory with which a node can work: a few requests with large answers at once.
@@ -43,6 +44,8 @@ pub struct NodeSettings {
     pub shutdown_grace: Duration,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where traces go.
+    pub trace: TraceSettings,
 }
 
 /// The way in for messages over HTTP.
@@ -118,6 +121,7 @@ impl Default for NodeSettings {
                 format: LogFormat::Text,
                 color: Color::Auto,
             },
+            trace: TraceSettings::default(),
         }
     }
 }
@@ -159,6 +163,7 @@ impl NodeSettings {
                 format: sheet.read("log.format", defaults.log.format),
                 color: sheet.read("log.color", defaults.log.color),
             },
+            trace: TraceSettings::read(sheet),
         };
         settings.check(sheet);
         settings

@@ -9,7 +9,7 @@ use tidegate_core::address::FunctionType;
 use super::budget::Share;
 use super::delivery::{self, Delivered};
 use super::problem::Problem;
-use super::request::{call_timeout, idempotency, idempotency_key, target_of};
+use super::request::{call_timeout, idempotency, idempotency_key, target_of, trace_of};
 use super::value::{from_body, to_response};
 use super::{App, Shared, body};
 use crate::ingress::{Inbound, Outcome};
@@ -55,7 +55,7 @@ async fn read(app: &Shared, target: Target, request: Request) -> Result<(Inbound
     let (head, body) = request.into_parts();
     let key = idempotency_key(&head.headers, 0)?;
     let (body, share) = body::read_whole(app, &head, body).await?;
-    let argument = from_body(&head.headers, body)?;
+    let argument = from_body(&head.headers, body)?.traced(trace_of(&head.headers));
     let idempotency = idempotency(key, &argument);
     Ok((Inbound { target, argument, idempotency }, share))
 }

@@ -2,9 +2,10 @@
 //!
 //! `{"target":"shop/cart/ann","type":"shop/item","value":{"sku":7}}`; instead of `value` (JSON, kept as its text) a line may have
 //! `text` (a StateFun string) or `base64` (bytes). Without `type`, `value` is of type `tidegate.types/json` and
-//! `base64` of type `tidegate.types/bytes`.
+//! `base64` of type `tidegate.types/bytes`. `traceparent` and `tracestate` make the message a part of a trace.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -15,11 +16,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tidegate_core::address::Address;
 use tidegate_core::message::TypedValue;
+use tidegate_core::trace::TraceContext;
 
 use super::App;
 use super::names::Names;
 use super::problem::Problem;
-use super::request::{LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of};
+use super::request::{
+    LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of, trace_from, trace_of,
+};
 use super::result_lines::respond;
 use super::value::{check_typename, not_json};
 use crate::ingress::Inbound;
@@ -29,9 +33,10 @@ use crate::payload::{BYTES, JSON, STRING, wrap_text};
 pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let key = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
+    let trace = trace_of(&head.headers);
     let mut names = Names::default();
     let read_line = move |number, line: &Bytes, messages: &mut Vec<Inbound>| {
-        let (target, argument) = parse(line, &mut names)?;
+        let (target, argument) = parse(line, &mut names, trace.as_ref())?;
         let idempotency = idempotency(line_key(key.as_deref(), number), &argument);
         messages.push(Inbound { target, argument, idempotency });
         Ok(())
@@ -57,6 +62,10 @@ struct MessageLine<'a> {
     base64: Option<Cow<'a, str>>,
     #[serde(borrow)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    tracestate: Option<Cow<'a, str>>,
 }
 
 /// A `null` is a value like any other.
@@ -66,11 +75,20 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn parse(line: &Bytes, names: &mut Names) -> Result<(Address, TypedValue), Problem> {
+/// A line that names no trace belongs to that of the whole request.
+fn parse(
+    line: &Bytes,
+    names: &mut Names,
+    around: Option<&Arc<TraceContext>>,
+) -> Result<(Address, TypedValue), Problem> {
     let message: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| explain(&error))?;
     let target = parse_target(&message.target, names)?;
     let argument = argument(&message, names).map_err(Problem::Line)?;
-    Ok((target, argument))
+    let trace = match &message.traceparent {
+        Some(parent) => trace_from(parent, message.tracestate.as_deref()),
+        None => around.cloned(),
+    };
+    Ok((target, argument.traced(trace)))
 }
 
 /// Never quotes the line, which is a payload.

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 
 use super::delivery;
 use super::problem::Problem;
-use super::request::{idempotency, idempotency_key, target_of};
+use super::request::{idempotency, idempotency_key, target_of, trace_of};
 use super::value::check_typename;
 use super::{App, authorise, body};
 use crate::ingress::{DoorError, EgressRecord, Inbound};
@@ -71,7 +71,7 @@ async fn receive(
     let (head, body) = request.into_parts();
     let key = idempotency_key(&head.headers, 0)?;
     let (body, _share) = body::read_whole(&app, &head, body).await?;
-    let argument = argument(&head.headers, body)?;
+    let argument = argument(&head.headers, body)?.traced(trace_of(&head.headers));
     let idempotency = idempotency(key, &argument);
     delivery::deliver(&*app.door, vec![Inbound { target, argument, idempotency }]).await?;
     Ok(StatusCode::OK)

@@ -13,12 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use tidegate_core::address::{FunctionType, Typename};
 use tidegate_core::message::TypedValue;
+use tidegate_core::trace::TraceContext;
 
 use super::delivery::{self, Delivered};
 use super::functions::accepted;
 use super::messages::line_key;
 use super::problem::Problem;
-use super::request::{LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of};
+use super::request::{LINE_SUFFIX_BYTES, idempotency, idempotency_key, target_of, trace_of};
 use super::result_lines::{NDJSON, respond};
 use super::value::{media_type, not_json};
 use super::{App, body};
@@ -121,9 +122,10 @@ pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<
     let media = media_type(&head.headers)?;
     if media.as_deref().is_some_and(|media| media == NDJSON || media == "application/jsonl") {
         let idempotency = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
+        let trace = trace_of(&head.headers);
         let read_line = move |number, line: &Bytes, all: &mut Vec<Inbound>| {
             let line_key = line_key(idempotency.as_deref(), number);
-            all.extend(messages(&config, &key, line, line_key.as_deref())?);
+            all.extend(messages(&config, &key, line, line_key.as_deref(), trace.as_ref())?);
             Ok(())
         };
         return Ok(respond(app, body, Box::new(read_line)));
@@ -140,7 +142,8 @@ async fn receive_one(
 ) -> Result<Response, Problem> {
     let idempotency = idempotency_key(&head.headers, 0)?;
     let (record, _share) = body::read_whole(app, head, body).await?;
-    let messages = messages(config, key, &record, idempotency.as_deref())?;
+    let trace = trace_of(&head.headers);
+    let messages = messages(config, key, &record, idempotency.as_deref(), trace.as_ref())?;
     let delivered = delivery::deliver(&*app.door, messages).await?;
     Ok(accepted(delivered == Delivered::Repeated))
 }
@@ -182,12 +185,13 @@ fn messages(
     key: &KeySource,
     record: &Bytes,
     idempotency_key: Option<&str>,
+    trace: Option<&Arc<TraceContext>>,
 ) -> Result<Vec<Inbound>, Problem> {
     let id = match key {
         KeySource::Given(key) => key.clone()?,
         KeySource::Pointer(pointer) => key_inside(record, pointer)?,
     };
-    let argument = TypedValue::new(&config.value_type, record.clone());
+    let argument = TypedValue::new(&config.value_type, record.clone()).traced(trace.cloned());
     let idempotency = idempotency(idempotency_key.map(str::to_owned), &argument);
     let message = |function: &FunctionType| {
         let target = target_of(function.clone(), &id)?;

@@ -1,20 +1,39 @@
 //! What the headers of a request ask for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use tidegate_core::address::{Address, FunctionType};
+use tidegate_core::id::Timestamp;
 use tidegate_core::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use tidegate_core::message::TypedValue;
+use tidegate_core::trace::TraceContext;
 
 use super::limits::HttpLimits;
 use super::problem::Problem;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const TIMEOUT: HeaderName = HeaderName::from_static("tidegate-timeout");
 
 /// Room that a line number of a stream needs behind its key: a slash and the digits of a `u64`.
 pub(super) const LINE_SUFFIX_BYTES: usize = 21;
+
+/// The trace that a request belongs to. When its messages are sent is for the door to say.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<Arc<TraceContext>> {
+    let mut parents = headers.get_all(TRACEPARENT).iter();
+    let (parent, None) = (parents.next()?, parents.next()) else { return None };
+    let states: Vec<_> =
+        headers.get_all(TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
+    trace_from(parent.to_str().ok()?, Some(&states.join(",")))
+}
+
+/// The same from the texts alone.
+pub(super) fn trace_from(parent: &str, state: Option<&str>) -> Option<Arc<TraceContext>> {
+    TraceContext::parse(parent, state, Timestamp(0)).map(Arc::new)
+}
 
 /// The instance that a client may send to. Reply addresses are not among them: a client must not answer for a function.
 pub(super) fn target_of(function: FunctionType, id: &str) -> Result<Address, Problem> {

@@ -2,6 +2,7 @@
 //! that part; what cannot be understood makes the answer invalid.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_core::address::{Address, EgressId, FunctionType};
@@ -11,6 +12,7 @@ use tidegate_core::message::TypedValue;
 use tidegate_core::partition::group::{
     Delayed, Expiration, Mutation, Rejection, RejectionReason, Response, ValueSpec,
 };
+use tidegate_core::trace::TraceContext;
 use tidegate_protocol::batch::group_response::Result as GroupResult;
 use tidegate_protocol::reqreply::from_function::expiration_spec::ExpireMode;
 use tidegate_protocol::reqreply::from_function::persisted_value_mutation::MutationType;
@@ -20,7 +22,7 @@ use tidegate_protocol::reqreply::from_function::{
 };
 use tidegate_protocol::{Message, batch, reqreply, typename};
 
-use super::{GroupAnswer, InvalidAnswer, excerpt};
+use super::{GroupAnswer, InvalidAnswer, Origins, excerpt};
 use crate::invoker::fault::InvokeError;
 
 /// The results of a request with many groups.
@@ -33,31 +35,40 @@ pub(in crate::invoker) struct BatchAnswer {
 }
 
 /// Reads the answer of protocol v3.
-pub(in crate::invoker) fn decode_single(body: Bytes) -> Result<GroupAnswer, InvalidAnswer> {
+pub(in crate::invoker) fn decode_single(
+    body: Bytes,
+    origins: &Origins,
+) -> Result<GroupAnswer, InvalidAnswer> {
     let reader = Reader { body_bytes: body.len() };
     match reqreply::FromFunction::decode(body)?.response {
         None => Ok(GroupAnswer::Succeeded(Box::default())),
-        Some(from_function::Response::InvocationResult(result)) => reader.response(result),
+        Some(from_function::Response::InvocationResult(result)) => {
+            reader.response(result, &batch::Causes::default(), origins)
+        }
         Some(from_function::Response::IncompleteInvocationContext(context)) => missing(context),
     }
 }
 
-/// Reads the answer of the batch extension, given the groups of the request.
+/// Reads the answer of the batch extension, given the groups of the request, and their origins as far as they have traces.
 pub(in crate::invoker) fn decode_batch(
     body: Bytes,
     groups: &[(PartitionId, BatchId, u32)],
+    origins: &[Origins],
 ) -> Result<BatchAnswer, InvalidAnswer> {
     let reader = Reader { body_bytes: body.len() };
     let places: HashMap<_, _> =
         groups.iter().enumerate().map(|(place, echo)| (*echo, place)).collect();
     let mut answer = BatchAnswer { results: vec![None; groups.len()], unmatched: 0 };
     for group in batch::BatchResponse::decode(body)?.groups {
-        let result = echo(&group)
-            .and_then(|echo| places.get(&echo))
-            .map(|place| &mut answer.results[*place]);
-        match result {
-            Some(vacant @ None) => *vacant = Some(reader.group(group.result)),
-            Some(Some(_)) | None => answer.unmatched += 1,
+        let place = echo(&group).and_then(|echo| places.get(&echo)).copied();
+        match place.map(|place| (place, &mut answer.results[place])) {
+            Some((place, vacant @ None)) => {
+                let none = Origins::default();
+                let origins = origins.get(place).unwrap_or(&none);
+                let causes = group.causes.unwrap_or_default();
+                *vacant = Some(reader.group(group.result, &causes, origins));
+            }
+            Some((_, Some(_))) | None => answer.unmatched += 1,
         }
     }
     Ok(answer)
@@ -77,7 +88,12 @@ struct Reader {
 
 impl Reader {
     /// A fault in one result is a failure of its group alone.
-    fn group(&self, result: Option<GroupResult>) -> GroupAnswer {
+    fn group(
+        &self,
+        result: Option<GroupResult>,
+        causes: &batch::Causes,
+        origins: &Origins,
+    ) -> GroupAnswer {
         let answer = match result {
             Some(GroupResult::InvocationResult(result))
                 if result.encoded_len() > ANSWER_BYTES_MAX =>
@@ -86,7 +102,7 @@ impl Reader {
                     limit: ANSWER_BYTES_MAX,
                 });
             }
-            Some(GroupResult::InvocationResult(result)) => self.response(result),
+            Some(GroupResult::InvocationResult(result)) => self.response(result, causes, origins),
             Some(GroupResult::IncompleteInvocationContext(context)) => missing(context),
             Some(GroupResult::Failure(failure)) => {
                 return GroupAnswer::Failed(InvokeError::FunctionFailed {
@@ -99,26 +115,45 @@ impl Reader {
         answer.unwrap_or_else(|invalid| GroupAnswer::Failed(invalid.into()))
     }
 
-    fn response(&self, result: InvocationResponse) -> Result<GroupAnswer, InvalidAnswer> {
+    fn response(
+        &self,
+        result: InvocationResponse,
+        causes: &batch::Causes,
+        origins: &Origins,
+    ) -> Result<GroupAnswer, InvalidAnswer> {
         let mut response = Response::default();
         for mutation in result.state_mutations {
             response.mutations.push(self.mutation(mutation)?);
         }
-        for from_function::Invocation { target, argument } in result.outgoing_messages {
+        let sends = result.outgoing_messages.into_iter().enumerate();
+        for (place, from_function::Invocation { target, argument }) in sends {
             match address(target) {
-                Ok(target) => response.sends.push((target, self.typed_value(argument))),
+                Ok(target) => {
+                    // A reply leaves the system of messages, and with it the trace.
+                    let trace = if target.is_reply() {
+                        None
+                    } else {
+                        origins.context(causes.outgoing_messages.get(place))
+                    };
+                    response.sends.push((target, self.typed_value(argument).traced(trace)));
+                }
                 Err(rejection) => response.malformed.push(rejection),
             }
         }
-        for delayed in result.delayed_invocations {
-            match self.delayed(delayed) {
+        for (place, delayed) in result.delayed_invocations.into_iter().enumerate() {
+            let trace = origins.context(causes.delayed_invocations.get(place));
+            match self.delayed(delayed, trace) {
                 Ok(delayed) => response.delayed.push(delayed),
                 Err(rejection) => response.malformed.push(rejection),
             }
         }
-        for EgressMessage { egress_namespace, egress_type, argument } in result.outgoing_egresses {
+        let records = result.outgoing_egresses.into_iter().enumerate();
+        for (place, EgressMessage { egress_namespace, egress_type, argument }) in records {
             match EgressId::new(&egress_namespace, &egress_type) {
-                Ok(egress) => response.egress.push((egress, self.typed_value(argument))),
+                Ok(egress) => {
+                    let trace = origins.context(causes.outgoing_egresses.get(place));
+                    response.egress.push((egress, self.typed_value(argument).traced(trace)));
+                }
                 Err(_) => response.malformed.push(Rejection {
                     reason: RejectionReason::UnknownEgress,
                     subject: excerpt(&format!("{egress_namespace}/{egress_type}")),
@@ -139,7 +174,11 @@ impl Reader {
         }
     }
 
-    fn delayed(&self, delayed: DelayedInvocation) -> Result<Delayed, Rejection> {
+    fn delayed(
+        &self,
+        delayed: DelayedInvocation,
+        trace: Option<Arc<TraceContext>>,
+    ) -> Result<Delayed, Rejection> {
         let token = delayed.cancellation_token;
         if delayed.is_cancellation_request {
             return Ok(Delayed::Cancel { token: token.into() });
@@ -147,7 +186,7 @@ impl Reader {
         Ok(Delayed::Send {
             delay_ms: delayed.delay_in_ms,
             target: address(delayed.target)?,
-            argument: self.typed_value(delayed.argument),
+            argument: self.typed_value(delayed.argument).traced(trace),
             token: if token.is_empty() { None } else { Some(token.into()) },
         })
     }

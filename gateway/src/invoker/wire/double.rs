@@ -47,7 +47,11 @@ pub(in crate::invoker) fn ids(dialect: Dialect, body: &Bytes) -> Vec<String> {
 pub(in crate::invoker) fn answer_batch(body: &Bytes, act: impl Fn(&str) -> Act) -> Bytes {
     let mut groups = Vec::new();
     for group in BatchRequest::decode(body.clone()).unwrap().groups {
-        let mut echo = GroupResponse { batch: group.batch, attempt: group.attempt, result: None };
+        let mut echo = GroupResponse {
+            batch: group.batch,
+            attempt: group.attempt,
+            ..GroupResponse::default()
+        };
         let success = || Some(GroupResult::InvocationResult(InvocationResponse::default()));
         match act(&group.invocation.unwrap().target.unwrap().id) {
             Act::Succeed => echo.result = success(),

@@ -27,6 +27,16 @@ pub(in crate::invoker) fn encode_batch<'a>(
     out.into()
 }
 
+/// Most messages belong to no trace, and then this allocates nothing.
+fn traces(group: &Group) -> Vec<batch::MessageTrace> {
+    let traced = (0..).zip(&group.messages).filter_map(|(message, it)| {
+        let trace = it.argument.trace.as_ref()?;
+        let tracestate = trace.state.as_deref().unwrap_or_default().to_owned();
+        Some(batch::MessageTrace { message, traceparent: trace.traceparent(), tracestate })
+    });
+    traced.collect()
+}
+
 /// What a result must repeat.
 pub(super) fn batch_id(partition: PartitionId, batch: BatchId) -> batch::BatchId {
     batch::BatchId { epoch: batch.epoch.0, number: batch.number, partition: partition.0.into() }
@@ -98,13 +108,17 @@ struct GroupRequest<'a> {
 impl Part for GroupRequest<'_> {
     fn size(&self) -> usize {
         let id = batch_id(self.partition, self.group.batch);
-        nested(1, &id) + number_size(2, self.group.attempt.into()) + nested(3, self.group)
+        let traces = traces(self.group).iter().map(|trace| nested(4, trace)).sum::<usize>();
+        nested(1, &id) + number_size(2, self.group.attempt.into()) + nested(3, self.group) + traces
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         put(1, &batch_id(self.partition, self.group.batch), out);
         put_number(2, self.group.attempt.into(), out);
         put(3, self.group, out);
+        for trace in traces(self.group) {
+            put(4, &trace, out);
+        }
     }
 }
 
@@ -119,6 +133,20 @@ impl Part for batch::BatchId {
         put_number(1, self.epoch, out);
         put_number(2, self.number, out);
         put_number(3, self.partition.into(), out);
+    }
+}
+
+impl Part for batch::MessageTrace {
+    fn size(&self) -> usize {
+        number_size(1, self.message.into())
+            + text_size(2, self.traceparent.as_bytes())
+            + text_size(3, self.tracestate.as_bytes())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_number(1, self.message.into(), out);
+        put_text(2, self.traceparent.as_bytes(), out);
+        put_text(3, self.tracestate.as_bytes(), out);
     }
 }
 

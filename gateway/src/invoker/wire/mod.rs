@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod origins;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ pub(super) use tidegate_protocol::media;
 
 pub(super) use self::decode::{BatchAnswer, decode_batch, decode_single};
 pub(super) use self::encode::{encode_batch, encode_single};
+pub(super) use self::origins::Origins;
 use super::fault::InvokeError;
 
 /// What a function made of one group.

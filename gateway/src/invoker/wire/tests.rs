@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_core::address::{Address, EgressId, FunctionType};
-use tidegate_core::id::{BatchId, Epoch, PartitionId, Sequence};
+use tidegate_core::id::{BatchId, Epoch, PartitionId, Sequence, Timestamp};
 use tidegate_core::limits::ANSWER_BYTES_MAX;
 use tidegate_core::message::{Message as CoreMessage, TypedValue};
 use tidegate_core::partition::group::{
     Delayed, Expiration, Group, Mutation, RejectionReason, Response, ValueSpec,
 };
+use tidegate_core::trace::TraceContext;
 use tidegate_protocol::batch::group_response::Result as GroupResult;
 use tidegate_protocol::batch::{BatchRequest, BatchResponse, GroupResponse};
 use tidegate_protocol::reqreply::from_function::{
@@ -24,6 +25,10 @@ use tidegate_protocol::reqreply::{self, FromFunction, ToFunction};
 use tidegate_protocol::{Message, batch};
 
 use super::*;
+
+fn decode_single(body: Bytes) -> Result<GroupAnswer, InvalidAnswer> {
+    super::decode_single(body, &Origins::default())
+}
 
 fn address(text: &str) -> Address {
     let (function, id) = text.rsplit_once('/').unwrap();
@@ -286,7 +291,12 @@ fn result_for(
     attempt: u32,
     result: Option<GroupResult>,
 ) -> GroupResponse {
-    GroupResponse { batch: Some(batch::BatchId { epoch: 2, number, partition }), attempt, result }
+    GroupResponse {
+        batch: Some(batch::BatchId { epoch: 2, number, partition }),
+        attempt,
+        result,
+        causes: None,
+    }
 }
 
 fn decode_results(groups: Vec<GroupResponse>) -> BatchAnswer {
@@ -296,7 +306,7 @@ fn decode_results(groups: Vec<GroupResponse>) -> BatchAnswer {
         (PartitionId(9), batch(2), 1),
         (PartitionId(8), batch(1), 1),
     ];
-    decode_batch(BatchResponse { groups }.encode_to_vec().into(), &expected).unwrap()
+    decode_batch(BatchResponse { groups }.encode_to_vec().into(), &expected, &[]).unwrap()
 }
 
 #[test]
@@ -312,7 +322,7 @@ fn results_find_their_groups_by_what_they_repeat() {
         result_for(9, 3, 1, success()),
         result_for(7, 1, 1, success()),
         result_for(1 << 16 | 9, 2, 1, success()),
-        GroupResponse { batch: None, attempt: 1, result: success() },
+        GroupResponse { batch: None, attempt: 1, result: success(), causes: None },
     ]);
     let succeeded = GroupAnswer::Succeeded(Box::default());
     assert_eq!(answer.results, [Some(succeeded), None, Some(GroupAnswer::NotRun)]);
@@ -340,4 +350,76 @@ fn a_result_that_cannot_be_used_fails_its_group_alone() {
         text(2),
         "TG-0406 the answer cannot be used: the result of the group is of an unknown kind"
     );
+}
+
+fn traced(span: u8) -> Option<Arc<TraceContext>> {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = TraceContext::parse(parent, Some("a=b"), Timestamp(1)).unwrap();
+    Some(Arc::new(context.child([span; 8], Timestamp(1))))
+}
+
+/// A group whose second and third messages belong to traces.
+fn traced_group() -> Group {
+    let mut group = group();
+    group.messages.push(group.messages[0].clone());
+    group.messages[1].argument.trace = traced(1);
+    group.messages[2].argument.trace = traced(2);
+    group
+}
+
+#[test]
+fn a_batch_names_the_traces_of_its_messages() {
+    let (traced, plain) = (traced_group(), group());
+    let body = encode_batch([(PartitionId(0), &traced), (PartitionId(1), &plain)].into_iter());
+    let groups = BatchRequest::decode(body).unwrap().groups;
+    let traces = &groups[0].traces;
+    assert_eq!(traces.iter().map(|trace| trace.message).collect::<Vec<_>>(), [1, 2]);
+    let expected = "00-4bf92f3577b34da6a3ce929d0e0e4736-0202020202020202-01";
+    assert_eq!((traces[1].traceparent.as_str(), traces[1].tracestate.as_str()), (expected, "a=b"));
+    assert!(groups[1].traces.is_empty());
+}
+
+#[test]
+fn what_a_function_sends_goes_on_in_the_trace_of_its_cause() {
+    let send = |id: &str| Invocation {
+        target: Some(reqreply::Address::new("n", "t", id)),
+        argument: Some(wire_value("s")),
+    };
+    let result = InvocationResponse {
+        // The second one cannot be sent, and must not shift the others.
+        outgoing_messages: vec![send("a"), send(""), send("b")],
+        outgoing_egresses: vec![EgressMessage {
+            egress_namespace: "n".into(),
+            egress_type: "e".into(),
+            argument: Some(wire_value("r")),
+        }],
+        ..InvocationResponse::default()
+    };
+    let causes = batch::Causes {
+        outgoing_messages: vec![0, 1, 2],
+        delayed_invocations: vec![],
+        outgoing_egresses: vec![1],
+    };
+    let origins = Origins::of(&traced_group(), Timestamp(9));
+    let spans = |causes: Option<batch::Causes>| {
+        let group = GroupResponse {
+            batch: Some(batch::BatchId { epoch: 2, number: 3, partition: 0 }),
+            attempt: 4,
+            causes,
+            result: Some(GroupResult::InvocationResult(result.clone())),
+        };
+        let body = BatchResponse { groups: vec![group] }.encode_to_vec();
+        let echo = (PartitionId(0), BatchId { epoch: Epoch(2), number: 3 }, 4);
+        let mut answer =
+            decode_batch(body.into(), &[echo], std::slice::from_ref(&origins)).unwrap();
+        let Some(GroupAnswer::Succeeded(response)) = answer.results.remove(0) else {
+            panic!("the group succeeded");
+        };
+        let sends = response.sends.into_iter().map(|(_, argument)| argument);
+        let all = sends.chain(response.egress.into_iter().map(|(_, argument)| argument));
+        let span = |argument: TypedValue| argument.trace.map(|it| (it.span_id[0], it.sent_at.0));
+        all.map(span).collect::<Vec<_>>()
+    };
+    assert_eq!(spans(Some(causes)), [None, Some((2, 9)), Some((1, 9))]);
+    assert_eq!(spans(None), [Some((1, 9)); 3], "the first that has one");
 }
