@@ -4,6 +4,8 @@
 //! functions answer what is under way, everything becomes durable, rows are flushed, and the log ends.
 
 mod edges;
+mod guards;
+mod open_files;
 mod signals;
 mod tls;
 
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use self::edges::Edges;
+use self::guards::Guards;
 use self::signals::Signals;
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
@@ -34,7 +37,8 @@ use crate::driver::retention::LogRetention;
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
 use crate::ingress::http::records::PathConflict;
-use crate::ingress::http::serve::serve;
+use crate::ingress::http::HttpConfig;
+use crate::ingress::http::serve::{Listener, serve};
 use crate::ingress::{Door, http};
 use crate::log::file::history::FileHistory;
 use crate::log::file::{CreateError, FileLog, FileLogOptions};
@@ -62,6 +66,9 @@ pub enum StartError {
         /// What the operating system says.
         cause: std::io::Error,
     },
+    /// Tokens or certificates of a listener cannot be used.
+    #[error(transparent)]
+    Guard(#[from] guards::GuardError),
     /// The port for operators is taken or not allowed.
     #[error(transparent)]
     Admin(#[from] BindError),
@@ -149,14 +156,16 @@ struct Serving {
     ingress: JoinHandle<()>,
     /// Ends what is for operators, which goes on to the last.
     operators: CancellationToken,
-    admin: JoinHandle<std::io::Result<()>>,
+    admin: JoinHandle<()>,
 }
 
 impl Serving {
     async fn start(config: &Effective) -> Result<Self, StartError> {
+        open_files::allow(config.node.ingress.connections);
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
-        let ports = Ports::bind(&config.node).await?;
+        let guards = Guards::read(config)?;
+        let ports = Ports::bind(&config.node, &guards).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
         let (handles, inboxes) = drivers(config.node.partitions);
@@ -171,10 +180,13 @@ impl Serving {
         );
         let door: Arc<dyn Door> = Arc::new(router);
         let stopping = CancellationToken::new();
-        let listening = http::router(Arc::clone(&door), edges.http.clone(), stopping.clone())?;
+        let offered = HttpConfig { tokens: guards.ingress.tokens.clone(), ..edges.http.clone() };
+        let listening = http::router(Arc::clone(&door), offered, stopping.clone())?;
         let operators = CancellationToken::new();
-        let admin = admin::router(door, readiness.clone(), metrics.clone());
+        let tokens = guards.admin.tokens.clone();
+        let admin = admin::router(door, readiness.clone(), metrics.clone(), tokens);
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
+        tokio::spawn(guards.watch());
         tokio::spawn(admin::metrics::upkeep(metrics));
         tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
         tokio::spawn(edges.clone().expire(clock.clone()));
@@ -213,9 +225,7 @@ impl Serving {
         let stopped = self.node.stop(patience, grace).await;
         self.edges.stop();
         self.operators.cancel();
-        if let Ok(Err(error)) = self.admin.await {
-            tracing::warn!(%error, "the port for operators was not served to the end");
-        }
+        drop(self.admin.await);
         match &*stopped?.unflushed {
             [] => tracing::info!(
                 "the node has stopped; nothing is left in its log that is not in its store"
@@ -230,16 +240,19 @@ impl Serving {
 }
 
 struct Ports {
-    ingress: TcpListener,
-    admin: TcpListener,
+    ingress: Listener,
+    admin: Listener,
 }
 
 impl Ports {
-    async fn bind(node: &NodeSettings) -> Result<Self, StartError> {
+    async fn bind(node: &NodeSettings, guards: &Guards) -> Result<Self, StartError> {
         let address = node.ingress.listen;
         let listen = |cause| StartError::Listen { address, cause };
-        let ingress = TcpListener::bind(address).await.map_err(listen)?;
-        Ok(Self { ingress, admin: admin::bind(node.admin_listen).await? })
+        let socket = TcpListener::bind(address).await.map_err(listen)?;
+        let ingress = Listener { socket, encryption: guards.ingress.encryption.clone() };
+        let socket = admin::bind(node.admin_listen, guards.admin.tokens.is_some()).await?;
+        let admin = Listener { socket, encryption: guards.admin.encryption.clone() };
+        Ok(Self { ingress, admin })
     }
 }
 

@@ -198,6 +198,8 @@ fn http_config(config: &Effective) -> HttpConfig {
         drain: config.node.shutdown_grace.min(HttpLimits::default().drain),
         message_bytes: usize::try_from(settings.body_bytes).unwrap_or(usize::MAX),
         call_timeout: settings.call_timeout,
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
         wait_max: settings.call_timeout_longest,
         ..HttpLimits::default()
     };
@@ -208,7 +210,7 @@ fn http_config(config: &Effective) -> HttpConfig {
         config.module.egresses.iter().filter(|egress| matches!(egress.kind, EgressKind::Http(_)));
     HttpConfig {
         limits,
-        token: config.ingress_token.as_ref().map(|token| token.expose().to_owned()),
+        tokens: None,
         ingresses: ingresses.collect(),
         egresses: readable.map(|egress| egress.id.clone()).collect(),
     }

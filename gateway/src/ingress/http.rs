@@ -29,17 +29,14 @@ pub mod records;
 mod request;
 mod result_lines;
 pub mod serve;
+pub mod tokens;
 mod value;
 mod window;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::AUTHORIZATION;
 use tidegate_core::address::EgressId;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +44,7 @@ use self::budget::Budget;
 use self::limits::HttpLimits;
 use self::problem::Problem;
 use self::records::{HttpIngressConfig, Ingresses, PathConflict};
+use self::tokens::{Tokens, guarded};
 use super::Door;
 
 /// What the HTTP server offers.
@@ -54,8 +52,8 @@ use super::Door;
 pub struct HttpConfig {
     /// Bounds and timeouts.
     pub limits: HttpLimits,
-    /// If given, every request must carry `Authorization: Bearer <token>`.
-    pub token: Option<String>,
+    /// If given, every request must carry `Authorization: Bearer <token>` with one of them.
+    pub tokens: Option<Arc<Tokens>>,
     /// Declared ingresses.
     pub ingresses: Vec<HttpIngressConfig>,
     /// Egresses that may be read.
@@ -69,7 +67,6 @@ struct Shared {
     budget: Budget,
     ingresses: Ingresses,
     egresses: Vec<EgressId>,
-    token: Option<blake3::Hash>,
     stopping: CancellationToken,
 }
 
@@ -90,31 +87,16 @@ pub fn router(
         budget: Budget::new(config.limits.bytes_in_flight),
         ingresses: Ingresses::new(config.ingresses)?,
         egresses: config.egresses,
-        token: config.token.map(|token| blake3::hash(token.as_bytes())),
         limits: config.limits,
         stopping,
     });
-    Ok(Router::new()
+    let router = Router::new()
         .route("/v1/functions/{namespace}/{type}/{id}/send", post(functions::send))
         .route("/v1/functions/{namespace}/{type}/{id}/call", post(functions::call))
         .route("/v1/messages", post(messages::receive))
         .route("/v1/egress/{namespace}/{name}", get(egress::read))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(records::receive)
-        .layer(middleware::from_fn_with_state(shared.clone(), authorise))
-        .with_state(shared))
-}
-
-/// Compares hashes, whose comparison takes the same time for every input, so that neither the token nor its length leaks.
-async fn authorise(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Some(expected) = app.token else { return next.run(request).await };
-    let given = request.headers().get(AUTHORIZATION).and_then(|header| {
-        let (scheme, token) = header.as_bytes().split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| blake3::hash(token))
-    });
-    if given == Some(expected) {
-        next.run(request).await
-    } else {
-        Problem::Unauthorised.into_response()
-    }
+        .with_state(shared);
+    Ok(guarded(router, config.tokens, &[]))
 }

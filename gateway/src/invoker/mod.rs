@@ -46,6 +46,7 @@ pub use self::config::{EndpointConfig, FunctionPattern, UrlError, UrlTemplate};
 pub use self::dispatch::Invoker;
 pub use self::fault::InvokeError;
 pub use self::tls::{Identity, TlsConfig, TlsError};
+pub(crate) use self::tls::{client as encrypting_client, client_without_trust};
 
 /// Where answers go: an `InvocationSucceeded`, `InvocationIncomplete` or `InvocationFailed` for a partition. Must not block.
 pub type Answers = Arc<dyn Fn(PartitionId, Event) + Send + Sync>;
