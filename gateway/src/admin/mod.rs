@@ -44,7 +44,9 @@ struct Admin {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// It would show payloads to others than this machine.
-    #[error("TG-0320: without a token the admin server must listen on a loopback address, not on {0}")]
+    #[error(
+        "TG-0320: without a token the admin server must listen on a loopback address, not on {0}"
+    )]
     NotLoopback(SocketAddr),
     /// The operating system says no.
     #[error("TG-0321: the admin server cannot listen on {address}: {cause}")]

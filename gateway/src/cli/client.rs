@@ -41,10 +41,22 @@ pub(super) struct Access {
     #[arg(long, value_name = "FILE", env = "TIDEGATE_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
     /// A PEM file with a certificate, for gateways that ask who calls
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_CLIENT_CERTIFICATE", hide_env_values = true, requires = "client_key")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TIDEGATE_CLIENT_CERTIFICATE",
+        hide_env_values = true,
+        requires = "client_key"
+    )]
     client_certificate: Option<PathBuf>,
     /// A PEM file with the key of that certificate
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_CLIENT_KEY", hide_env_values = true, requires = "client_certificate")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TIDEGATE_CLIENT_KEY",
+        hide_env_values = true,
+        requires = "client_certificate"
+    )]
     client_key: Option<PathBuf>,
 }
 

@@ -31,8 +31,12 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
 pub(super) fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("it is not a URL: {error}"))?;
     match (url.scheme_str(), url.query()) {
-        (Some("http" | "https"), None) if url.host().is_some_and(|host| !host.is_empty()) => Ok(url),
-        _ => Err("it must look like http://127.0.0.1:8080 or https://gateway.example.com".to_owned()),
+        (Some("http" | "https"), None) if url.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(url)
+        }
+        _ => {
+            Err("it must look like http://127.0.0.1:8080 or https://gateway.example.com".to_owned())
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub enum TokenError {
     #[error("the file must hold one token of visible ASCII characters")]
     NotAToken,
     /// Nobody could be let in, or a line is no token.
-    #[error("there must be at least one token, each in a line of its own, of visible ASCII characters")]
+    #[error(
+        "there must be at least one token, each in a line of its own, of visible ASCII characters"
+    )]
     NotTokens,
 }
 

@@ -141,7 +141,9 @@ async fn garbage_between_requests_ends_the_connection_and_nothing_else() {
     assert_eq!(answer.matches("HTTP/1.1 400").count(), 1, "{answer}");
     assert_eq!(server.door.arrived().len(), 2);
     // Two lengths, or a length and pieces, could hide a request in a body.
-    for head in ["content-length: 1\r\ncontent-length: 2", "content-length: x", "content-length: -1"] {
+    for head in
+        ["content-length: 1\r\ncontent-length: 2", "content-length: x", "content-length: -1"]
+    {
         let said = format!("POST {SEND} HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\nx");
         let answer = until_closed(&server, &said).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");

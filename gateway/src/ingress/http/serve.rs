@@ -71,7 +71,8 @@ pub async fn serve(
     let Listener { socket, encryption } = listener.into();
     let permits = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
-    let server = Arc::new(Server { builder: builder(&limits), router, encryption, limits, stopping });
+    let server =
+        Arc::new(Server { builder: builder(&limits), router, encryption, limits, stopping });
     while let Some(stream) = server.accept(&socket, &permits).await {
         let (stream, permit) = stream;
         let server = server.clone();
@@ -105,9 +106,7 @@ fn builder(limits: &HttpLimits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_per_connection)
-        .max_header_list_size(
-            u32::try_from(READ_AHEAD * limits.header_bytes).unwrap_or(u32::MAX),
-        )
+        .max_header_list_size(u32::try_from(READ_AHEAD * limits.header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESET_STREAMS.0)
         .max_local_error_reset_streams(RESET_STREAMS.1)
         .keep_alive_interval(limits.read_timeout)

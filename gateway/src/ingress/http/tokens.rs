@@ -64,7 +64,11 @@ fn hashes(source: &TokenSource) -> Result<Arc<[blake3::Hash]>, TokenError> {
 }
 
 /// Lets only those into a service who bring a token, if there are any; some paths stay open to all.
-pub fn guarded(router: Router, tokens: Option<Arc<Tokens>>, open: &'static [&'static str]) -> Router {
+pub fn guarded(
+    router: Router,
+    tokens: Option<Arc<Tokens>>,
+    open: &'static [&'static str],
+) -> Router {
     match tokens {
         Some(tokens) => router.layer(middleware::from_fn_with_state((tokens, open), authorise)),
         None => router,

@@ -119,7 +119,8 @@ fn verifier(
     for certificate in certificates("authority for clients", path)? {
         roots.add(certificate)?;
     }
-    Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build()?)
+    Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()?)
 }
 
 /// At least one certificate.
