@@ -8,7 +8,7 @@ use tidegate_core::address::{Address, Typename};
 use crate::config::node::parse_duration;
 
 /// `namespace/type/id`; the id may have slashes of its own.
-pub(super) fn address(text: &str) -> Result<Address, String> {
+pub fn address(text: &str) -> Result<Address, String> {
     let mut parts = text.splitn(3, '/');
     let (Some(namespace), Some(name), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("an address is namespace/type/id".to_owned());

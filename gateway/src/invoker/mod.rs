@@ -25,6 +25,7 @@
 mod config;
 mod dispatch;
 mod endpoint;
+pub mod examine;
 mod fault;
 mod http;
 mod lane;
