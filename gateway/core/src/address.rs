@@ -72,6 +72,12 @@ impl Typename {
         Self(Arc::from(""))
     }
 
+    /// The first text above this name and whatever begins with a row of it: below every other name that is above this one.
+    /// It is no name itself.
+    pub(crate) fn successor(&self) -> Self {
+        Self(format!("{}\0", self.0).into())
+    }
+
     /// The part before the slash.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -126,6 +132,11 @@ impl Address {
             });
         }
         Ok(Self { function, id: id.into() })
+    }
+
+    /// Not above any address of a function. It is none itself.
+    pub(crate) fn lowest(function: FunctionType) -> Self {
+        Self { function, id: Arc::from("") }
     }
 
     /// The address at which the answer to a request is awaited: a message sent there answers the

@@ -27,3 +27,4 @@ pub mod message;
 pub mod partition;
 pub mod policy;
 pub mod route;
+pub mod trace;

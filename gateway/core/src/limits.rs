@@ -13,6 +13,8 @@ pub const VALUE_NAME_BYTES_MAX: usize = 255;
 pub const VALUES_PER_FUNCTION_MAX: usize = 256;
 /// Longest idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Longest `tracestate` that is kept with a message, in bytes; a longer one is left out.
+pub const TRACE_STATE_BYTES_MAX: usize = 256;
 /// Largest message that a door accepts, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Largest answer of a function for one group, in bytes; a larger one fails its group.

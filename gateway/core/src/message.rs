@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::id::{Epoch, PartitionId, Sequence, Ticket, Timestamp};
+use crate::trace::TraceContext;
 
 /// A payload with the name of its type. The gateway never interprets the bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,21 +21,37 @@ pub struct TypedValue {
     pub value: Bytes,
     /// Field 4 of the wire message, entry by entry as it came: headers of the StateFun Actors dialect.
     pub metadata: Vec<Bytes>,
+    /// The trace that it belongs to while it travels; values at rest have none.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl TypedValue {
-    /// A present value without metadata.
+    /// A present value without metadata or trace.
     #[must_use]
     pub fn new(typename: &str, value: Bytes) -> Self {
-        Self { typename: typename.into(), has_value: true, value, metadata: Vec::new() }
+        Self {
+            typename: typename.into(),
+            has_value: true,
+            value,
+            metadata: Vec::new(),
+            trace: None,
+        }
     }
 
-    /// What it counts for in the bounds: bytes of payload, name and metadata plus the struct.
+    /// The same, as a part of a trace.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Arc<TraceContext>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// What it counts for in the bounds: bytes of payload, name, metadata and trace plus the struct.
     #[must_use]
     pub fn cost(&self) -> usize {
         let metadata: usize =
             self.metadata.iter().map(|entry| entry.len() + size_of::<Bytes>()).sum();
-        size_of::<Self>() + self.typename.len() + self.value.len() + metadata
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.cost());
+        size_of::<Self>() + self.typename.len() + self.value.len() + metadata + trace
     }
 }
 

@@ -24,6 +24,12 @@ impl Application {
     pub fn policy(&self, function: &FunctionType) -> Option<&FunctionPolicy> {
         self.functions.get(function).or_else(|| self.namespaces.get(function.namespace()))
     }
+
+    /// Whether any function needs turns.
+    #[must_use]
+    pub fn has_turns(&self) -> bool {
+        self.functions.values().chain(self.namespaces.values()).any(|policy| policy.by_turns)
+    }
 }
 
 /// How messages are grouped for a function, and what happens when it fails.
@@ -39,6 +45,10 @@ pub struct FunctionPolicy {
     pub backoff_first_ms: u64,
     /// The longest wait between attempts, in milliseconds.
     pub backoff_longest_ms: u64,
+    /// Most groups of one function type in flight at once in one partition. Beside it, each type leaves places to the others.
+    pub groups_in_flight: usize,
+    /// Whether a limit for the whole node holds: then each group needs a turn, which is asked for beforehand.
+    pub by_turns: bool,
 }
 
 impl FunctionPolicy {
@@ -58,6 +68,8 @@ impl Default for FunctionPolicy {
             attempts: 8,
             backoff_first_ms: 100,
             backoff_longest_ms: 30_000,
+            groups_in_flight: usize::MAX,
+            by_turns: false,
         }
     }
 }

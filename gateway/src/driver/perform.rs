@@ -63,12 +63,16 @@ impl Driver {
             Effect::Load { .. }
             | Effect::Report(_)
             | Effect::ReportGap { .. }
+            | Effect::AskTurns { .. }
+            | Effect::ReturnTurns { .. }
             | Effect::RefuseSource { .. } => None,
             Effect::Deliver { .. } | Effect::AcknowledgePeer { .. } => None,
             Effect::Emit { after, .. }
             | Effect::AcknowledgeSource { after, .. }
             | Effect::AnswerClient { after, .. }
             | Effect::Reply { after, .. }
+            | Effect::AnswerOperator { after, .. }
+            | Effect::PauseChanged { after, .. }
             | Effect::ShowRows { after, .. } => Some(*after),
         }
     }
@@ -101,6 +105,17 @@ impl Driver {
             Effect::AcknowledgeSource { source, .. } | Effect::RefuseSource { source, .. } => {
                 // Only a reader's own messages lead here, and this node has no readers of sources.
                 tracing::error!(%source, "an effect for a source that nobody reads");
+            }
+            // No function has a limit for the whole node, so each has its turns at once.
+            Effect::AskTurns { function, count } => {
+                self.tell_peer(self.partition.id(), Event::TurnsGranted { function, count });
+            }
+            Effect::ReturnTurns { .. } => {}
+            Effect::AnswerOperator { ticket, .. } => {
+                tracing::error!(%ticket, "an answer to an order that nobody gave");
+            }
+            Effect::PauseChanged { subject, paused, .. } => {
+                tracing::info!(?subject, paused = paused.is_some(), "a pause changed");
             }
             Effect::Report(report) => self.report(&report),
         }

@@ -1,5 +1,6 @@
 //! The persisted form of what travels: typed values, messages, requests and positions.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,10 +8,12 @@ use super::DecodeError;
 use super::durable::{Durable, read_items};
 use super::reader::Reader;
 use super::writer::{put_bytes, put_text, put_u64, put_u128};
+use crate::limits::STEP_BYTES_MAX;
 use crate::message::{
     ClientRequest, Envelope, Message, RequestId, RequestKey, RequestProgress, SourcePosition,
     TypedValue,
 };
+use crate::trace::TraceContext;
 
 /// Persisted: add, never renumber.
 mod request_id {
@@ -18,14 +21,23 @@ mod request_id {
     pub(super) const KEYED: u8 = 2;
 }
 
-/// The number of metadata entries and `has_value` share one number, which is one byte nearly always.
+/// Persisted: the flag in a value's shape that says that its trace follows. No step has room for so many entries of
+/// metadata that their number could reach it.
+const TRACED: u64 = 1 << 27;
+const _: () = assert!((STEP_BYTES_MAX as u64) << 1 < TRACED);
+
+/// The number of metadata entries, `has_value` and whether there is a trace share one number, which is one byte nearly always.
 impl Durable for TypedValue {
     fn write(&self, out: &mut Vec<u8>) {
         put_text(out, &self.typename);
-        put_u64(out, (self.metadata.len() as u64) << 1 | u64::from(self.has_value));
+        let traced = if self.trace.is_some() { TRACED } else { 0 };
+        put_u64(out, (self.metadata.len() as u64) << 1 | u64::from(self.has_value) | traced);
         put_bytes(out, &self.value);
         for entry in &self.metadata {
             put_bytes(out, entry);
+        }
+        if let Some(trace) = &self.trace {
+            trace.write(out);
         }
     }
 
@@ -33,9 +45,31 @@ impl Durable for TypedValue {
         let typename = Durable::read(input)?;
         let shape = input.u64()?;
         let value = input.bytes()?;
-        let entries = input.fits(shape >> 1)?;
+        let entries = input.fits((shape & !TRACED) >> 1)?;
         let metadata = read_items(input, entries)?;
-        Ok(Self { typename, has_value: shape & 1 == 1, value, metadata })
+        let trace = if shape & TRACED == 0 { None } else { Some(Durable::read(input)?) };
+        Ok(Self { typename, has_value: shape & 1 == 1, value, metadata, trace })
+    }
+}
+
+/// Ids are random, so no shorter form is to be had. No state is an empty one.
+impl Durable for Arc<TraceContext> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.trace_id);
+        out.extend_from_slice(&self.span_id);
+        out.push(self.flags);
+        self.sent_at.write(out);
+        put_text(out, self.state.as_deref().unwrap_or_default());
+    }
+
+    fn read(input: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self::new(TraceContext {
+            trace_id: input.array()?,
+            span_id: input.array()?,
+            flags: input.u8()?,
+            sent_at: Durable::read(input)?,
+            state: Some(input.text()?).filter(|state| !state.is_empty()).map(Box::from),
+        }))
     }
 }
 

@@ -23,6 +23,7 @@
 mod durable;
 mod error;
 mod message;
+mod order;
 mod reader;
 pub mod record;
 pub mod row;

@@ -153,8 +153,7 @@ impl Partition {
             return;
         }
         if self.state.residents.bytes() >= self.limits.resident_bytes {
-            self.cold.note_runnable();
-            return;
+            return self.note_cold(target);
         }
         self.state.residents.admit(target, self.cold.mailbox_of_a_stranger());
     }

@@ -12,12 +12,23 @@ use super::overlay::Merged;
 use super::row::{Row, RowKey};
 use super::schedule::Slot;
 use super::values::Held;
-use crate::address::Address;
+use crate::address::{Address, FunctionType};
 use crate::id::{Sequence, Timestamp};
 
 impl Partition {
     /// Lets an address go on if nothing is under way for it and it has work.
     pub(super) fn wake(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
+        self.proceed(now, address, false, out);
+    }
+
+    /// Lets an address go on, which has waited for its turn if this is it.
+    pub(super) fn proceed(
+        &mut self,
+        now: Timestamp,
+        address: &Address,
+        its_turn: bool,
+        out: &mut Effects,
+    ) {
         self.spill_mailbox(address);
         if self.schedule.slot(address).is_some() {
             return;
@@ -27,25 +38,23 @@ impl Partition {
             return;
         }
         if let Some((rows, known)) = self.missing_rows(address) {
+            self.tally.address_loads += 1;
             self.schedule.occupy(address, Slot::Loading);
             self.load(Purpose::Activate { address: address.clone(), known }, rows, out);
         } else if address.is_reply() {
             self.load_request(now, address, out);
-        } else if self.application.policy(&address.function).is_none() {
-            self.schedule.occupy(address, Slot::Undeclared);
-        } else if self.schedule.in_flight() >= self.limits.groups_in_flight {
-            self.schedule.occupy(address, Slot::Ready);
-        } else {
+        } else if self.is_held(&address.function) {
+            self.schedule.occupy(address, Slot::Held);
+        } else if its_turn || self.may_overtake_nobody(&address.function) {
             self.invoke(now, address, out);
+        } else {
+            self.schedule.join_line(address);
         }
     }
 
-    /// Lets addresses have their turn while room for their answers is left.
-    pub(super) fn run_ready(&mut self, now: Timestamp, out: &mut Effects) {
-        while self.schedule.in_flight() < self.limits.groups_in_flight {
-            let Some(address) = self.schedule.next_ready() else { return };
-            self.wake(now, &address, out);
-        }
+    /// Whether an address that has just got work may go on at once: there is a place for it and nobody waits for that.
+    fn may_overtake_nobody(&self, function: &FunctionType) -> bool {
+        self.schedule.lines.of(function).ready() == 0 && self.may_begin(function)
     }
 
     fn spill_mailbox(&mut self, address: &Address) {
@@ -119,6 +128,9 @@ impl Partition {
     fn invoke(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
         let Some((group, flight)) = self.form_group(now, address) else { return };
         self.schedule.occupy(address, Slot::InFlight(flight));
+        if !self.turns_held.is_empty() {
+            self.schedule.lines.use_turn(&address.function);
+        }
         out.actions.push(Effect::Invoke { group, after: self.gate() });
     }
 }

@@ -268,7 +268,7 @@ impl Partition {
             self.schedule.remember_batch(flight.batch.number, address);
         }
         let Some(policy) = self.application.policy(&address.function).cloned() else {
-            return self.schedule.occupy(address, Slot::Undeclared);
+            return self.schedule.occupy(address, Slot::Held);
         };
         let before = self.schedule.trouble(address).map_or(0, |trouble| trouble.failures);
         let alone = flight.messages == 1;

@@ -3,7 +3,7 @@
 //! A pass over all rows that skips none of them proves that, at its end, only those addresses are cold that became
 //! so during the pass.
 
-use alloc::sync::Arc;
+use alloc::collections::BTreeMap;
 
 use super::Partition;
 use super::effect::{Effects, LoadRequest, RowRange};
@@ -12,7 +12,8 @@ use super::mailbox::Mailbox;
 use super::overlay::Merged;
 use super::row::{Row, RowKey};
 use super::schedule::Slot;
-use crate::address::{Address, Typename};
+use super::turns::may_begin;
+use crate::address::{Address, FunctionType, Typename};
 use crate::id::{LoadId, Sequence, Timestamp};
 use crate::message::Message;
 
@@ -25,8 +26,11 @@ pub(super) struct Cold {
     /// What became cold during this pass.
     any_in_pass: bool,
     runnable_in_pass: bool,
-    /// Where the pass goes on; at the start if there is none.
+    /// Where the pass goes on, if one is under way.
     cursor: Option<RowKey>,
+    /// Function types of which enough addresses are in memory already, each with the first key from which on others are cold.
+    /// They are looked for when the type runs low.
+    skipped: BTreeMap<FunctionType, RowKey>,
     load: Option<LoadId>,
     /// For how many ticks in a row of the clock of residents nobody could leave.
     fruitless_ticks: usize,
@@ -44,13 +48,14 @@ impl Cold {
             any_in_pass: false,
             runnable_in_pass: false,
             cursor: None,
+            skipped: BTreeMap::new(),
             load: None,
             fruitless_ticks: 0,
         }
     }
 
-    pub(super) const fn is_runnable(&self) -> bool {
-        self.runnable
+    pub(super) fn is_runnable(&self) -> bool {
+        self.runnable || self.cursor.is_some() || !self.skipped.is_empty()
     }
 
     /// An address left memory, or did not get in, with messages that wait for something.
@@ -71,8 +76,34 @@ impl Cold {
         if self.any { Mailbox::unknown() } else { Mailbox::empty() }
     }
 
+    /// An address of a type of which enough are in memory stays cold, or becomes so.
+    fn skip(&mut self, address: &Address) {
+        self.any = true;
+        let from = RowKey::parked(address.clone());
+        match self.skipped.get_mut(&address.function) {
+            Some(known) if *known <= from => {}
+            Some(known) => *known = from,
+            None => drop(self.skipped.insert(address.function.clone(), from)),
+        }
+    }
+
+    /// Begins a pass over everything.
+    fn begin_pass(&mut self) -> RowKey {
+        self.any_in_pass = false;
+        self.runnable_in_pass = false;
+        self.skipped.clear();
+        first_mailbox()
+    }
+
+    /// Begins a pass over what was skipped of a type; what lies behind it is looked at once more.
+    fn begin_where_skipped(&mut self, function: &FunctionType) -> Option<RowKey> {
+        self.any_in_pass = self.any;
+        self.runnable_in_pass = false;
+        self.skipped.remove(function)
+    }
+
     fn finish_pass(&mut self) {
-        self.any = self.any_in_pass;
+        self.any = self.any_in_pass || !self.skipped.is_empty();
         self.runnable = self.runnable_in_pass;
         self.any_in_pass = false;
         self.runnable_in_pass = false;
@@ -87,7 +118,17 @@ impl Partition {
         if !self.wants_cold() || self.cold.load.is_some() || !room {
             return;
         }
-        let from = self.cold.cursor.clone().unwrap_or_else(first_mailbox);
+        let from = match self.cold.cursor.take() {
+            Some(cursor) => cursor,
+            None if self.cold.runnable => self.cold.begin_pass(),
+            None => {
+                let lacking = self.lacking();
+                let from = lacking.and_then(|function| self.cold.begin_where_skipped(&function));
+                let Some(from) = from else { return };
+                from
+            }
+        };
+        self.cold.cursor = Some(from.clone());
         let range = RowRange { from, until: first_timer(), bytes: self.limits.load_bytes };
         let rows = LoadRequest { keys: alloc::vec::Vec::new(), range: Some(range) };
         self.cold.load = Some(self.load(Purpose::Scan, rows, out));
@@ -97,13 +138,19 @@ impl Partition {
     pub(super) fn scanned(&mut self, now: Timestamp, rows: Merged, out: &mut Effects) {
         self.cold.load = None;
         let more_after = rows.more_after;
-        let mut seen = None;
+        let (mut seen, mut skipped) = (None, None);
         let mut rows = rows.rows.into_iter().peekable();
         while let Some((RowKey::Mailbox(address, _), _)) = rows.peek() {
             let address = address.clone();
             if self.is_full() {
                 self.cold.cursor = Some(RowKey::parked(address));
                 return;
+            }
+            if self.stays_cold(&address) {
+                let function = Some(&address.function);
+                while rows.next_if(|(key, _)| function_of(key) == function).is_some() {}
+                skipped = Some(address.function);
+                continue;
             }
             let mut messages = alloc::vec::Vec::new();
             while let Some((_, row)) = rows.next_if(|(key, _)| is_of(key, &address)) {
@@ -114,6 +161,10 @@ impl Partition {
             seen = Some(address);
         }
         let Some(RowKey::Mailbox(address, _)) = more_after else { return self.cold.finish_pass() };
+        if skipped.as_ref() == Some(&address.function) || self.stays_cold(&address) {
+            self.cold.cursor = Some(first_behind(&address.function));
+            return;
+        }
         if seen.as_ref() != Some(&address) && !self.admit_unseen(now, &address, out) {
             self.cold.cursor = Some(RowKey::parked(address));
             return;
@@ -124,6 +175,47 @@ impl Partition {
 
     fn is_full(&self) -> bool {
         self.state.residents.bytes() >= self.limits.resident_bytes
+    }
+
+    /// An address did not get in, although it has messages.
+    pub(super) fn note_cold(&mut self, address: &Address) {
+        if !self.stays_cold(address) {
+            self.cold.note_runnable();
+        }
+    }
+
+    /// Whether an address, and all behind it of its function type, stay out of memory for now.
+    fn stays_cold(&mut self, address: &Address) -> bool {
+        if address.is_reply() {
+            return false;
+        }
+        if self.is_held(&address.function) {
+            self.cold.note_waiting();
+            return true;
+        }
+        let enough = self.has_enough(&address.function);
+        if enough {
+            self.cold.skip(address);
+        }
+        enough
+    }
+
+    /// Whether so many addresses of a function type wait for their turn in memory that others need not: as many as there are
+    /// places for groups; or a single one, if the type is blocked and memory short, so that others find room.
+    fn has_enough(&self, function: &FunctionType) -> bool {
+        let ready = self.schedule.lines.of(function).ready();
+        let short = self.state.residents.bytes() >= self.bytes_for_cold();
+        ready >= self.limits.groups_in_flight || short && ready > 0 && !self.may_begin(function)
+    }
+
+    /// A function type that was skipped and runs low by now.
+    fn lacking(&self) -> Option<FunctionType> {
+        let lacks = |function: &&FunctionType| {
+            let ready = self.schedule.lines.of(function).ready();
+            let few = ready <= self.limits.groups_in_flight / 2;
+            ready == 0 || few && !self.has_enough(function) && self.may_begin(function)
+        };
+        self.cold.skipped.keys().find(lacks).cloned()
     }
 
     /// The part ends within an address of which only removed rows were seen: it may have others. Says whether there
@@ -165,7 +257,7 @@ impl Partition {
 
     /// Whether cold addresses are to be let in: some could go on, and not enough of those in memory wait for their turn.
     fn wants_cold(&self) -> bool {
-        self.cold.runnable && self.schedule.ready() <= self.limits.groups_in_flight
+        self.cold.runnable || self.cold.cursor.is_some() || self.lacking().is_some()
     }
 
     /// Below it there is room for cold addresses.
@@ -184,11 +276,19 @@ impl Partition {
             }
             let over = self.state.residents.bytes() > self.limits.resident_bytes;
             let (schedule, orders) = (&self.schedule, &self.orders);
+            let (application, limits) = (&self.application, &self.limits);
             let left = self.state.residents.tick(|address, resident| {
                 let may_leave = match schedule.slot(address) {
                     None => resident.mailbox.is_empty(),
-                    Some(Slot::Parked | Slot::Undeclared) => true,
-                    Some(Slot::Ready) => over,
+                    Some(Slot::Parked | Slot::Held) => true,
+                    Some(Slot::Ready { .. }) => {
+                        let function = &address.function;
+                        let line = schedule.lines.of(function);
+                        // Whoever is called up next stays, or its turn would find nobody, again and again.
+                        let others = line.ready() > 1;
+                        let blocked = || !may_begin(schedule, application, limits, function);
+                        over && (others || !line.expects_turns()) || others && blocked()
+                    }
                     Some(_) => false,
                 };
                 may_leave && !orders.contains_key(address)
@@ -224,9 +324,10 @@ impl Partition {
     }
 
     fn left(&mut self, address: &Address, waiting: bool) {
+        self.tally.evictions += 1;
         self.schedule.set_trouble(address, None);
         match self.schedule.vacate(address) {
-            Some(Slot::Ready) => self.cold.note_runnable(),
+            Some(Slot::Ready { .. }) => self.cold.skip(address),
             _ if waiting => self.cold.note_waiting(),
             _ => {}
         }
@@ -261,7 +362,19 @@ fn is_of(key: &RowKey, address: &Address) -> bool {
 
 /// Not above any mailbox row.
 fn first_mailbox() -> RowKey {
-    RowKey::parked(Address { function: Typename::lowest(), id: Arc::from("") })
+    RowKey::parked(Address::lowest(Typename::lowest()))
+}
+
+/// Above every mailbox row of a function type, and not above any of the types that follow.
+fn first_behind(function: &FunctionType) -> RowKey {
+    RowKey::parked(Address::lowest(function.successor()))
+}
+
+fn function_of(key: &RowKey) -> Option<&FunctionType> {
+    match key {
+        RowKey::Mailbox(address, _) => Some(&address.function),
+        _ => None,
+    }
 }
 
 /// Above every mailbox row: the first key of the table that follows.

@@ -4,9 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::group::{Group, Rejection};
+use super::order::{OrderOutcome, Signature, Subject};
 use super::record::{DiscardReason, Emitted, Record};
 use super::row::{Row, RowKey};
-use crate::address::{Address, EgressId};
+use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{Epoch, LoadId, Lsn, PartitionId, Sequence, Ticket, Timestamp};
 use crate::message::{Envelope, RequestId, RequestProgress, SourceId, SourcePosition, TypedValue};
 
@@ -127,6 +128,38 @@ pub enum Effect {
         more: bool,
         /// Durable position that they depend on.
         after: Lsn,
+    },
+    /// Tell an operator what became of an order.
+    AnswerOperator {
+        /// Whom.
+        ticket: Ticket,
+        /// What became of it.
+        outcome: OrderOutcome,
+        /// Durable position that it depends on.
+        after: Lsn,
+    },
+    /// Something was paused, or goes on. Told again for everything that is paused when a partition is adopted.
+    PauseChanged {
+        /// What.
+        subject: Subject,
+        /// By whom it is paused; by nobody if it goes on.
+        paused: Option<Signature>,
+        /// Durable position that it depends on.
+        after: Lsn,
+    },
+    /// Ask for turns of a function that has a limit for the whole node; granted by `TurnsGranted`, sooner or later.
+    AskTurns {
+        /// Which function.
+        function: FunctionType,
+        /// How many groups could begin.
+        count: usize,
+    },
+    /// Give back turns that were granted and not used.
+    ReturnTurns {
+        /// Which function.
+        function: FunctionType,
+        /// How many.
+        count: usize,
     },
     /// Something that an operator should see in logs and metrics. Nothing else follows from it.
     Report(Report),

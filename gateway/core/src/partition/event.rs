@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::effect::ReadRequest;
 use super::group::{Failure, Response, ValueSpec};
+use super::order::Order;
 use super::row::{Row, RowKey};
-use crate::address::{Address, EgressId};
+use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{BatchId, Epoch, LoadId, Lsn, PartitionId, Sequence, Ticket};
 use crate::message::{Envelope, Origin, SourceId, SourcePosition};
 use crate::policy::Application;
@@ -93,6 +94,24 @@ pub enum Event {
     HeadDropped {
         /// Which address.
         address: Address,
+    },
+    /// An operator gave an order.
+    Ordered {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// What shall be done.
+        order: Order,
+        /// Who gave it.
+        by: Arc<str>,
+        /// Why; may be empty.
+        reason: Arc<str>,
+    },
+    /// A function with a limit for the whole node may have so many further groups processed, one for each turn.
+    TurnsGranted {
+        /// Which function.
+        function: FunctionType,
+        /// How many.
+        count: usize,
     },
     /// Somebody wants to see rows: an operator, or the reader of an egress.
     ReadRequested {

@@ -1,5 +1,7 @@
 //! Time has passed: back-offs end, timers fire, unacknowledged messages are handed out again.
 
+use alloc::sync::Arc;
+
 use super::Partition;
 use super::effect::{Effect, Effects, LoadRequest, Report, RowRange};
 use super::loads::Purpose;
@@ -39,7 +41,10 @@ impl Partition {
             TimerTask::Forget(request) => {
                 TimerOutcome::Forgotten { request, keys: self.state.keys.saturating_sub(1) }
             }
-            TimerTask::Send { sender, target, argument, .. } => {
+            TimerTask::Send { sender, target, mut argument, .. } => {
+                if let Some(trace) = &mut argument.trace {
+                    Arc::make_mut(trace).sent_at = now;
+                }
                 let envelope = Envelope { caller: Some(sender), target: target.clone(), argument };
                 let delivery = Placement::new(&self.state).place(envelope, None);
                 if let Delivery::Dropped(reason) = delivery {

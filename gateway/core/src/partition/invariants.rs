@@ -191,6 +191,24 @@ pub fn one_group_per_address(partition: &Partition) -> Result<(), Violation> {
     Ok(())
 }
 
+/// LIVE-1, between function types: nobody waits for a turn that could be had, and nobody paused stands in line.
+pub fn turns_are_shared(partition: &Partition) -> Result<(), Violation> {
+    let lines = &partition.schedule.lines;
+    for function in lines.round() {
+        if partition.state.pauses.of_function(function).is_some() {
+            return violation("LIVE-1", format!("{function} is paused but stands in line"));
+        }
+        if partition.may_begin(function) {
+            let ready = lines.of(function).ready();
+            return violation(
+                "LIVE-1",
+                format!("{ready} of {function} wait though they may begin"),
+            );
+        }
+    }
+    Ok(())
+}
+
 /// LIM-1: copies of rows stay within their bound, but for what a single step may add.
 pub fn memory_is_bounded(partition: &Partition, slack: usize) -> Result<(), Violation> {
     let (used, limit) = (partition.state.residents.bytes(), partition.limits.resident_bytes);

@@ -7,6 +7,7 @@
 
 mod accept;
 mod activate;
+pub mod activity;
 mod answer;
 mod batch;
 mod cold;
@@ -18,11 +19,15 @@ pub mod event;
 mod fire;
 pub mod group;
 pub mod invariants;
+mod lines;
 mod loads;
 mod mailbox;
 mod operate;
+pub mod order;
 mod outbox;
 mod overlay;
+mod pauses;
+mod pausing;
 mod place;
 pub mod planted;
 mod queue;
@@ -36,25 +41,28 @@ mod schedule;
 mod send;
 mod state;
 mod timers;
+mod turns;
 mod values;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use self::activity::Tally;
 use self::cold::Cold;
 use self::doors::Doors;
 use self::effect::{Effect, Effects, LoadRequest};
 use self::event::Event;
 use self::loads::{Loads, Purpose};
 use self::operate::Order;
+use self::order::Signature;
 pub use self::overlay::FlushBatch;
 use self::planted::{Bug, Planted};
 use self::record::{Delivery, Record};
 use self::row::{Row, RowKey};
 use self::schedule::Schedule;
 use self::state::State;
-use crate::address::Address;
+use crate::address::{Address, FunctionType};
 use crate::id::{Epoch, LoadId, Lsn, PartitionId, Timestamp};
 use crate::limits::Limits;
 use crate::policy::Application;
@@ -67,9 +75,12 @@ pub struct Partition {
     loads: Loads,
     doors: Doors,
     orders: BTreeMap<Address, Vec<Order>>,
+    /// Functions that have turns which were granted and not used.
+    turns_held: BTreeSet<FunctionType>,
     cold: Cold,
     application: Arc<Application>,
     limits: Limits,
+    tally: Tally,
 }
 
 /// How much memory a partition uses, in bytes.
@@ -115,6 +126,10 @@ impl Partition {
             }
             Event::AddressReleased { address } => self.order(now, &address, Order::Release, out),
             Event::HeadDropped { address } => self.order(now, &address, Order::DropHead, out),
+            Event::Ordered { ticket, order, by, reason } => {
+                self.ordered(now, ticket, order, Signature { at: now, by, reason }, out);
+            }
+            Event::TurnsGranted { function, count } => self.turns_granted(function, count),
             Event::ReadRequested { ticket, read } => self.read(ticket, read, out),
             Event::RecordsDurable { lsn } => self.state.overlay.advance(lsn),
             Event::FlushCommitted => self.flush_committed(),
@@ -278,6 +293,7 @@ impl Partition {
     /// Lets everything go on that can: what waits for its turn, queues, timers, memory.
     fn settle(&mut self, now: Timestamp, out: &mut Effects) {
         self.run_ready(now, out);
+        self.balance_turns(out);
         self.pump_queues(now, out);
         self.load_timers(out);
         self.make_room();

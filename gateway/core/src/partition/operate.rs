@@ -1,7 +1,6 @@
 //! What operators do: release a parked address, drop the message at its head, look at rows, declare the application anew.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::Partition;
 use super::activate::value_keys;
@@ -156,18 +155,6 @@ impl Partition {
     ) {
         self.state.tempt(&application);
         self.application = application;
-        let mut declared = Vec::new();
-        let mut last = None;
-        while let Some(address) = self.schedule.next_undeclared(last.as_ref()) {
-            if self.application.policy(&address.function).is_some() {
-                declared.push(address.clone());
-            }
-            last = Some(address);
-        }
-        for address in declared {
-            self.schedule.vacate(&address);
-            self.wake(now, &address, out);
-        }
-        self.reconsider_cold();
+        self.reconsider_held(now, out);
     }
 }

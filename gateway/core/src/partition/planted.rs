@@ -44,6 +44,10 @@ pub enum Bug {
     TailOvertaken,
     /// A reply to an earlier incarnation's client is not acknowledged.
     ReplyToDeadIncarnationBlocks,
+    /// A paused function is invoked.
+    PausedFunctionInvoked,
+    /// A function type that may not go on keeps all others from going on.
+    BlockedTypeStarvesOthers,
 }
 
 /// Which bug is planted, if any.

@@ -51,6 +51,11 @@ impl<T: Cost + Clone> Queue<T> {
         self.trimmed
     }
 
+    /// How many items the receiver has not acknowledged, in memory or not.
+    pub(super) const fn unacknowledged(&self) -> u64 {
+        self.next.0 - self.trimmed.next().0
+    }
+
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }

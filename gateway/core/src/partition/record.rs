@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::slice;
 
 use super::group::{Rejection, ValueSpec};
+use super::order::{Signature, Subject};
 use super::row::{Parked, RequestRow, Timer, TimerKey};
 use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{Epoch, PartitionId, Sequence, Timestamp};
@@ -103,6 +104,20 @@ pub enum Record {
         sequence: Sequence,
         /// The idempotent request that came with it, completed without a reply, and when it is forgotten.
         completed: Option<(RequestRow, Timer)>,
+    },
+    /// An operator paused something.
+    Paused {
+        /// What.
+        subject: Subject,
+        /// Who, when and why.
+        signature: Signature,
+    },
+    /// An operator let something go on that was paused.
+    Resumed {
+        /// What.
+        subject: Subject,
+        /// Who, when and why.
+        signature: Signature,
     },
 }
 

@@ -1,8 +1,9 @@
 //! A partition comes back: from the rows of the store's head, then the records that the store does not have yet, then a new
 //! epoch.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
+use super::activity::Tally;
 use super::cold::Cold;
 use super::doors::Doors;
 use super::effect::Effects;
@@ -108,11 +109,14 @@ impl Restoring {
             loads: Loads::default(),
             doors: Doors::default(),
             orders: BTreeMap::new(),
+            turns_held: BTreeSet::new(),
             cold: Cold::at_start(self.new),
             application,
             limits,
+            tally: Tally::default(),
         };
         partition.commit(now, Record::PartitionAdopted { epoch }, out);
+        partition.tell_pauses(out);
         partition.settle(now, out);
         Ok(partition)
     }

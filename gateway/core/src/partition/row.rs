@@ -5,6 +5,7 @@
 use alloc::sync::Arc;
 
 use super::group::ValueSpec;
+use super::order::{Signature, Subject};
 use super::record::Emitted;
 use crate::address::{Address, EgressId, FunctionType};
 use crate::id::{Epoch, Lsn, PartitionId, Sequence, Timestamp};
@@ -38,6 +39,8 @@ pub enum RowKey {
     EgressNext(EgressId),
     /// The last number that was removed from an egress.
     EgressTrimmed(EgressId),
+    /// Something that is paused.
+    Pause(Subject),
     /// A waiting message; `Sequence::NONE` is the mark of a parked address, which so comes before its messages.
     Mailbox(Address, Sequence),
     /// A message to be sent later, or a request to be forgotten.
@@ -92,6 +95,8 @@ pub enum Row {
     Source(Epoch, SourcePosition),
     /// `Specs`.
     Specs(Arc<[ValueSpec]>),
+    /// `Pause`.
+    Pause(Signature),
     /// `Mailbox` with a sequence.
     Message(Message),
     /// `Mailbox` without a sequence.
@@ -123,6 +128,7 @@ impl Row {
             Self::Value(value, _) => value.cost(),
             Self::Timer(task) => task.cost(),
             Self::Parked(parked) => parked.text.len(),
+            Self::Pause(signature) => signature.by.len() + signature.reason.len(),
             Self::Specs(specs) => size_of_val(&**specs),
             Self::Request(row) => {
                 let reply = row.progress.reply.as_ref().map_or(0, TypedValue::cost);

@@ -80,6 +80,10 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
                     self.timer(timer);
                 }
             }
+            Record::Paused { subject, signature } => {
+                self.put(RowKey::Pause(subject.clone()), Row::Pause(signature.clone()));
+            }
+            Record::Resumed { subject, .. } => self.remove(RowKey::Pause(subject.clone())),
         }
     }
 

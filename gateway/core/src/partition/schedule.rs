@@ -2,7 +2,7 @@
 //! restart it is found again from the mailboxes.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -10,7 +10,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::group::Response;
-use crate::address::Address;
+use super::lines::Lines;
+use crate::address::{Address, FunctionType};
 use crate::id::{BatchId, Timestamp};
 
 /// What is under way for an address. An address without a slot is idle.
@@ -18,8 +19,11 @@ use crate::id::{BatchId, Timestamp};
 pub(super) enum Slot {
     /// Rows are being read.
     Loading,
-    /// It has work and waits until fewer groups are in flight.
-    Ready,
+    /// It has work and stands in line for its turn.
+    Ready {
+        /// Where in the line.
+        place: u64,
+    },
     /// A function is processing a group of it.
     InFlight(InFlight),
     /// A function has answered; rows that the answer depends on are being read.
@@ -31,8 +35,8 @@ pub(super) enum Slot {
     },
     /// It waits for an operator.
     Parked,
-    /// Its function is declared by no endpoint.
-    Undeclared,
+    /// Its function is paused, or declared by no endpoint.
+    Held,
 }
 
 /// A group that a function is processing.
@@ -62,9 +66,9 @@ pub(super) struct Schedule {
     /// Whose group each batch of this epoch is.
     batches: HashMap<u64, Address, FixedState>,
     troubles: HashMap<Address, Trouble, FixedState>,
-    ready: VecDeque<Address>,
+    pub(super) lines: Lines,
     backing_off: BTreeSet<(Timestamp, Address)>,
-    undeclared: BTreeSet<Address>,
+    held: BTreeSet<Address>,
     in_flight: usize,
     last_batch: u64,
 }
@@ -78,8 +82,16 @@ impl Schedule {
         self.in_flight
     }
 
-    pub(super) fn ready(&self) -> usize {
-        self.ready.len()
+    pub(super) const fn ready(&self) -> usize {
+        self.lines.ready()
+    }
+
+    pub(super) fn backing_off(&self) -> usize {
+        self.backing_off.len()
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// The number of the next batch of this epoch.
@@ -93,19 +105,25 @@ impl Schedule {
         match &slot {
             Slot::InFlight(flight) | Slot::Committing(flight, _) => {
                 self.in_flight += 1;
+                self.lines.begin(&address.function);
                 self.batches.insert(flight.batch.number, address.clone());
             }
-            Slot::Ready => self.ready.push_back(address.clone()),
             Slot::BackingOff { until } => {
                 self.backing_off.insert((*until, address.clone()));
             }
-            Slot::Undeclared => {
-                self.undeclared.insert(address.clone());
+            Slot::Held => {
+                self.held.insert(address.clone());
             }
-            Slot::Loading | Slot::Parked => {}
+            Slot::Ready { .. } | Slot::Loading | Slot::Parked => {}
         }
         let before = self.slots.insert(address.clone(), slot);
         debug_assert!(before.is_none(), "ORD-1: one thing at a time is under way for an address");
+    }
+
+    /// An address that was idle joins the line for its turn.
+    pub(super) fn join_line(&mut self, address: &Address) {
+        let place = self.lines.join(address);
+        self.occupy(address, Slot::Ready { place });
     }
 
     /// Nothing is under way for an address any more; says what was.
@@ -114,16 +132,17 @@ impl Schedule {
         match &slot {
             Slot::InFlight(flight) | Slot::Committing(flight, _) => {
                 self.in_flight -= 1;
+                self.lines.end(&address.function);
                 self.batches.remove(&flight.batch.number);
             }
             Slot::BackingOff { until } => {
                 self.backing_off.remove(&(*until, address.clone()));
             }
-            Slot::Undeclared => {
-                self.undeclared.remove(address);
+            Slot::Held => {
+                self.held.remove(address);
             }
-            // A stale entry of the ready queue is passed over when its turn comes.
-            Slot::Ready | Slot::Loading | Slot::Parked => {}
+            Slot::Ready { place } => self.lines.leave(&address.function, *place),
+            Slot::Loading | Slot::Parked => {}
         }
         Some(slot)
     }
@@ -138,15 +157,11 @@ impl Schedule {
         self.batches.insert(number, address.clone());
     }
 
-    /// The address that has waited longest for its turn.
-    pub(super) fn next_ready(&mut self) -> Option<Address> {
-        while let Some(address) = self.ready.pop_front() {
-            if matches!(self.slots.get(&address), Some(Slot::Ready)) {
-                self.vacate(&address);
-                return Some(address);
-            }
-        }
-        None
+    /// The address of a type that has waited longest for its turn; it leaves the line.
+    pub(super) fn next_ready(&mut self, function: &FunctionType) -> Option<Address> {
+        let address = self.lines.first(function)?.clone();
+        self.vacate(&address);
+        Some(address)
     }
 
     /// An address whose back-off is over.
@@ -164,15 +179,23 @@ impl Schedule {
         self.backing_off.first().map(|(until, _)| *until)
     }
 
-    /// An address whose function is not declared, after the given one.
-    pub(super) fn next_undeclared(&self, after: Option<&Address>) -> Option<Address> {
-        let mut from = match after {
-            Some(after) => self
-                .undeclared
-                .range((core::ops::Bound::Excluded(after), core::ops::Bound::Unbounded)),
-            None => self.undeclared.range::<Address, _>(..),
-        };
-        from.next().cloned()
+    /// The functions some address of which is held.
+    pub(super) fn functions_held(&self) -> Vec<FunctionType> {
+        let mut functions = Vec::new();
+        let mut next = self.held.first();
+        while let Some(address) = next {
+            functions.push(address.function.clone());
+            next = self.held.range(Address::lowest(address.function.successor())..).next();
+        }
+        functions
+    }
+
+    /// An address of a function that is held; it is so no longer.
+    pub(super) fn next_held(&mut self, function: &FunctionType) -> Option<Address> {
+        let address = self.held.range(Address::lowest(function.clone())..).next()?;
+        let address = Some(address).filter(|address| address.function == *function)?.clone();
+        self.vacate(&address);
+        Some(address)
     }
 
     pub(super) fn trouble(&self, address: &Address) -> Option<Trouble> {

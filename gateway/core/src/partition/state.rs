@@ -9,6 +9,7 @@ use super::dedup::Dedup;
 use super::egress::Egresses;
 use super::outbox::Outbox;
 use super::overlay::Overlay;
+use super::pauses::Pauses;
 use super::planted::{Bug, Planted};
 use super::queue::Queue;
 use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
@@ -38,6 +39,7 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     pub(super) egresses: Egresses,
     pub(super) timers: Timers,
+    pub(super) pauses: Pauses,
     pub(super) planted: Planted,
     /// Only for the bug that reads it.
     planted_application: Option<Arc<Application>>,
@@ -65,6 +67,7 @@ impl State {
             outbox: Outbox::default(),
             egresses: Egresses::default(),
             timers: Timers::unknown(),
+            pauses: Pauses::default(),
             planted,
             planted_application: None,
         }
@@ -99,6 +102,7 @@ impl State {
                 let queue = self.egresses.to(&egress);
                 *queue = Queue::restore(trimmed, queue.next());
             }
+            (RowKey::Pause(subject), Row::Pause(signature)) => self.pauses.set(subject, signature),
             _ => {}
         }
     }
@@ -155,6 +159,10 @@ impl State {
                     self.timers.insert(timer);
                 }
             }
+            Record::Paused { subject, signature } => {
+                self.pauses.set(subject.clone(), signature.clone());
+            }
+            Record::Resumed { subject, .. } => self.pauses.remove(subject),
         }
     }
 

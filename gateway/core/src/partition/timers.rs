@@ -37,6 +37,11 @@ impl Timers {
         &self.near
     }
 
+    /// Whether rows may hold further timers.
+    pub(super) const fn is_beyond(&self) -> bool {
+        self.beyond
+    }
+
     pub(super) const fn horizon(&self) -> TimerKey {
         self.horizon
     }

@@ -7,4 +7,6 @@ mod clients;
 mod failures;
 mod memory;
 mod origins;
+mod traces;
+mod turns;
 mod values;

@@ -3,7 +3,7 @@
 use tidegate_core::limits::Limits;
 use tidegate_core::partition::group::Response;
 
-use crate::bench::{Bench, address, said, text};
+use crate::bench::{Bench, address, name, said, text};
 
 const MESSAGES: usize = 100_000;
 const RESIDENT_BYTES: usize = 1 << 20;
@@ -73,4 +73,21 @@ fn many_messages_from_one_answer_wait_in_the_store() {
     assert!(bench.partition.is_quiet());
     bench.flush();
     assert_eq!(bench.applied(), Some(bench.partition.lsn()));
+}
+
+#[test]
+fn what_is_under_way_is_told_in_numbers() {
+    let mut bench = Bench::new();
+    for id in ["a", "b", "c"] {
+        bench.send(id, "one");
+    }
+    assert_eq!(bench.partition.activity().groups_in_flight, 3);
+    let (a, b) = (bench.group(), bench.group());
+    let record = vec![(name("shop/out"), text("record"))];
+    bench.succeed(&a, Response { egress: record, ..Response::default() });
+    bench.fail(&b);
+    let activity = bench.partition.activity();
+    assert_eq!((activity.groups_in_flight, activity.backing_off, activity.residents), (1, 1, 3));
+    let backlogs: Vec<_> = bench.partition.egress_backlogs().collect();
+    assert_eq!(backlogs, [(&name("shop/out"), 1)]);
 }

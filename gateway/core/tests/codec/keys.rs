@@ -40,6 +40,7 @@ fn is_head(key: &RowKey) -> bool {
             | RowKey::OutboxTrimmed(_)
             | RowKey::EgressNext(_)
             | RowKey::EgressTrimmed(_)
+            | RowKey::Pause(_)
     )
 }
 

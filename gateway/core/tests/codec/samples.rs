@@ -10,11 +10,13 @@ use tidegate_core::message::{
     TypedValue,
 };
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
+use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
     Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
+use tidegate_core::trace::TraceContext;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
@@ -38,7 +40,21 @@ fn unusual_value() -> TypedValue {
         has_value: false,
         value: Bytes::new(),
         metadata: vec![Bytes::from_static(b"header"), Bytes::new()],
+        trace: None,
     }
+}
+
+/// Values as they travel in a recorded trace, with a state and without.
+fn traced_values() -> [TypedValue; 2] {
+    let context = TraceContext {
+        trace_id: *b"0123456789abcdef",
+        span_id: *b"ABCDEFGH",
+        flags: 1,
+        sent_at: NOW,
+        state: Some("vendor=opaque".into()),
+    };
+    let plain = TraceContext { flags: 0, state: None, ..context };
+    [value().traced(Some(Arc::new(context))), unusual_value().traced(Some(Arc::new(plain)))]
 }
 
 fn request_key() -> RequestKey {
@@ -227,6 +243,15 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
             ],
         ),
         (
+            "message-traced",
+            traced_values()
+                .map(|argument| {
+                    let message = Message { argument, ..plain_message() };
+                    accepted(Provenance::Client { keys: None }, message)
+                })
+                .into(),
+        ),
+        (
             "message-dropped",
             vec![Record::MessageAccepted {
                 provenance: peer,
@@ -303,7 +328,17 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                 },
             ],
         ),
+        ("paused", vec![Record::Paused { subject: paused(), signature: signature() }]),
+        ("resumed", vec![Record::Resumed { subject: paused(), signature: signature() }]),
     ]
+}
+
+fn paused() -> Subject {
+    Subject::Function(typename("counter"))
+}
+
+fn signature() -> Signature {
+    Signature { at: NOW, by: "ada".into(), reason: "the model is wrong".into() }
 }
 
 /// A row of each table with its key, and a name.
@@ -325,6 +360,12 @@ pub(crate) fn rows() -> Vec<(&'static str, RowKey, Row)> {
         ("outbox-trimmed", RowKey::OutboxTrimmed(PartitionId(200)), number()),
         ("egress-next", RowKey::EgressNext(typename("audit")), number()),
         ("egress-trimmed", RowKey::EgressTrimmed(typename("audit")), number()),
+        ("pause-function", RowKey::Pause(paused()), Row::Pause(signature())),
+        (
+            "pause-ingress",
+            RowKey::Pause(Subject::Ingress(typename("orders"))),
+            Row::Pause(signature()),
+        ),
         ("mailbox", mailbox, Row::Message(message())),
         ("mailbox-parked", RowKey::parked(odd()), Row::Parked(parked())),
         ("timer", RowKey::Timer(timer_key()), Row::Timer(send_later())),

@@ -13,11 +13,13 @@ use tidegate_core::message::{
     TypedValue,
 };
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
+use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
     Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
     Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
+use tidegate_core::trace::TraceContext;
 
 /// Numbers of all lengths, with both ends.
 pub(crate) fn number() -> impl Strategy<Value = u64> {
@@ -71,12 +73,26 @@ fn payload() -> impl Strategy<Value = Bytes> {
 }
 
 fn value() -> impl Strategy<Value = TypedValue> {
-    (text(), any::<bool>(), payload(), vec(payload(), 0..3)).prop_map(
-        |(typename, has_value, value, metadata)| TypedValue {
+    (text(), any::<bool>(), payload(), vec(payload(), 0..3), option::of(trace())).prop_map(
+        |(typename, has_value, value, metadata, trace)| TypedValue {
             typename,
             has_value,
             value,
             metadata,
+            trace: trace.map(Arc::new),
+        },
+    )
+}
+
+fn trace() -> impl Strategy<Value = TraceContext> {
+    let state = option::of("[a-z0-9=,]{1,40}".prop_map(String::into_boxed_str));
+    (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<u8>(), timestamp(), state).prop_map(
+        |(trace_id, span_id, flags, sent_at, state)| TraceContext {
+            trace_id,
+            span_id,
+            flags,
+            sent_at,
+            state,
         },
     )
 }
@@ -284,6 +300,14 @@ fn timer_fired() -> impl Strategy<Value = Record> {
         .prop_map(|(timer, token, outcome)| Record::TimerFired { timer, token, outcome })
 }
 
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![typename().prop_map(Subject::Function), typename().prop_map(Subject::Ingress)]
+}
+
+fn signature() -> impl Strategy<Value = Signature> {
+    (timestamp(), text(), text()).prop_map(|(at, by, reason)| Signature { at, by, reason })
+}
+
 /// Any record.
 pub(crate) fn record() -> BoxedStrategy<Record> {
     let trim = || (sequence(), sequence());
@@ -314,6 +338,10 @@ pub(crate) fn record() -> BoxedStrategy<Record> {
             .prop_map(|(address, parked)| Record::AddressParked { address, parked }),
         address().prop_map(|address| Record::AddressReleased { address }),
         head_dropped(),
+        (subject(), signature())
+            .prop_map(|(subject, signature)| Record::Paused { subject, signature }),
+        (subject(), signature())
+            .prop_map(|(subject, signature)| Record::Resumed { subject, signature }),
     ]
     .boxed()
 }
@@ -337,6 +365,7 @@ pub(crate) fn key() -> BoxedStrategy<RowKey> {
         partition().prop_map(RowKey::OutboxTrimmed),
         typename().prop_map(RowKey::EgressNext),
         typename().prop_map(RowKey::EgressTrimmed),
+        subject().prop_map(RowKey::Pause),
         (address(), sequence()).prop_map(|(address, number)| RowKey::Mailbox(address, number)),
         timer_key().prop_map(RowKey::Timer),
         (address(), text()).prop_map(|(address, token)| RowKey::Token(address, token)),
@@ -355,6 +384,7 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
         RowKey::Applied => number().prop_map(|lsn| Row::Lsn(Lsn(lsn))).boxed(),
         RowKey::Epoch => epoch().prop_map(Row::Epoch).boxed(),
         RowKey::Keys => number().prop_map(Row::Count).boxed(),
+        RowKey::Pause(_) => signature().prop_map(Row::Pause).boxed(),
         RowKey::NextSequence
         | RowKey::Peer(_)
         | RowKey::OutboxNext(_)

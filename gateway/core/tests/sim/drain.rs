@@ -1,33 +1,47 @@
 //! Once faults stop: everything accepted is processed in bounded steps (LIVE-1), and the books balance.
 
+use tidegate_core::address::Address;
 use tidegate_core::id::PartitionId;
 use tidegate_core::message::RequestId;
+use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::row::RowKey;
 
-use crate::bank::{Kind, Ledger, Op, account};
+use crate::bank::{AUDIT, Kind, Ledger, Op, account};
 use crate::ingress::Client;
 use crate::world::{Checked, World};
 
 /// Rounds in which everything that is under way arrives.
 const ROUNDS_MAX: usize = 3_000;
+/// More packets at once than any exchange without faults needs.
+const PACKETS_MAX: usize = 100_000;
 
 impl World {
     pub fn drain(&mut self) -> Checked {
         let (step, now) = (self.step, self.now);
         self.trace.note(step, now, || "faults stop".into());
         self.change_application(true)?;
+        // What is paused stops nothing else; then it goes on.
+        self.drain_but(Some(AUDIT))?;
+        self.drain_but(None)
+    }
+
+    fn drain_but(&mut self, paused: Option<&str>) -> Checked {
         for round in 0..ROUNDS_MAX {
             self.step += 1;
             self.settle(round)?;
+            self.resume_everything(paused)?;
+            if self.packets.len() > PACKETS_MAX {
+                return Err("LIVE-1: packets multiply".into());
+            }
             if !self.is_still() {
                 continue;
             }
-            if self.left_over().is_none() {
+            if self.left_over(paused).is_none() {
                 return Ok(());
             }
             self.skip_to_deadline()?;
         }
-        let left = self.left_over().unwrap_or_else(|| "packets for ever".into());
+        let left = self.left_over(paused).unwrap_or_else(|| "packets for ever".into());
         Err(format!("LIVE-1: after {ROUNDS_MAX} rounds without faults: {left}"))
     }
 
@@ -59,6 +73,7 @@ impl World {
         for (partition, address) in self.parked() {
             self.unpark(partition, address, true)?;
         }
+        self.grant_turns()?;
         self.finish_ingress(round)?;
         self.finish_egress()
     }
@@ -118,7 +133,7 @@ impl World {
     }
 
     /// What is not done yet.
-    fn left_over(&self) -> Option<String> {
+    fn left_over(&self, paused: Option<&str>) -> Option<String> {
         let partitions = self.plan.partitions;
         if let Some(source) = self.sources.iter().find(|source| !source.is_done(partitions)) {
             return Some(format!("{} is not read to its end", source.id));
@@ -130,7 +145,12 @@ impl World {
         self.sites.iter().find_map(|site| {
             let model = &site.live;
             let id = model.id;
-            if let Some((address, mailbox)) = model.mailboxes.iter().next() {
+            let waits = |address: &&Address| {
+                let function = Subject::Function(address.function.clone());
+                Some(address.function.as_str()) != paused || !model.paused.contains(&function)
+            };
+            let mut mailboxes = model.mailboxes.iter();
+            if let Some((address, mailbox)) = mailboxes.find(|(address, _)| waits(address)) {
                 return Some(format!("{} messages wait for {address} in {id}", mailbox.len()));
             }
             if let Some(timer) = model.timers.first() {
@@ -165,6 +185,10 @@ impl World {
                 self.commit_flush(partition)?;
             }
             self.check_rows(partition)?;
+            let site = self.site(partition);
+            if site.told_paused != site.live.paused {
+                return Err(format!("{:?} is told to be paused", site.told_paused));
+            }
         }
         self.check_transfers()?;
         self.check_balance()?;
@@ -188,6 +212,7 @@ impl World {
                     | RowKey::Outbox(..)
                     | RowKey::Egress(..)
                     | RowKey::Request(_)
+                    | RowKey::Pause(_)
             )
         });
         surplus.map_or(Ok(()), |key| Err(format!("{key:?} is left in the store of {partition}")))

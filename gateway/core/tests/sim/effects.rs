@@ -58,6 +58,15 @@ impl World {
                 self.check_shown(of, &rows)?;
                 self.gate(of, lsn, after, Leaving::Shown)
             }
+            Effect::AnswerOperator { ticket, outcome, after } => {
+                self.check_outcome(ticket, outcome)?;
+                self.gate(of, lsn, after, Leaving::Shown)
+            }
+            Effect::PauseChanged { subject, paused, after } => {
+                self.gate(of, lsn, after, Leaving::Pause(subject, paused.is_some()))
+            }
+            Effect::AskTurns { function, count } => self.ask_turns(of, &function, count),
+            Effect::ReturnTurns { count, .. } => self.return_turns(of, count),
             Effect::Report(Report::ImpossibleAcknowledgement) => {
                 Err(format!("partition {of} got an acknowledgement of what it never sent"))
             }
@@ -155,6 +164,15 @@ impl World {
                 Err(format!("DUR-1: rows as of {} are shown", gated.asked_at))
             }
             Leaving::Shown => Ok(()),
+            Leaving::Pause(subject, paused) => {
+                let told = &mut self.site(of).told_paused;
+                if paused {
+                    told.insert(subject)
+                } else {
+                    told.remove(&subject)
+                };
+                Ok(())
+            }
         }
     }
 
@@ -199,6 +217,7 @@ impl World {
 
     fn invoke(&mut self, of: PartitionId, lsn: Lsn, group: Group, after: Lsn) -> Checked {
         let now = self.now;
+        self.use_turn(of, &group.address.function)?;
         self.last_call += 1;
         let call = self.last_call;
         let site = self.site(of);

@@ -7,6 +7,7 @@ use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::id::{Epoch, PartitionId, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, RequestKey, SourceId, SourcePosition};
 use tidegate_core::partition::group::{Rejection, Response, ValueSpec};
+use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::record::Record;
 use tidegate_core::policy::Application;
 
@@ -24,6 +25,8 @@ pub enum Fact {
     Parked(Address),
     Released(Address),
     HeadDropped { address: Address, now: Timestamp },
+    Paused(Subject),
+    Resumed(Subject),
     ReplyRecorded { address: Address, wins: bool },
 }
 

@@ -60,6 +60,14 @@ impl World {
                 self.site(of).ordered.remove(address);
                 Fact::HeadDropped { address: address.clone(), now: self.now }
             }
+            Record::Paused { subject, signature } => {
+                self.cover("something was paused");
+                if signature.at != self.now || &*signature.by != "operator" {
+                    return Err(format!("{subject:?} is paused by {signature:?}"));
+                }
+                Fact::Paused(subject.clone())
+            }
+            Record::Resumed { subject, .. } => Fact::Resumed(subject.clone()),
         })
     }
 

@@ -23,4 +23,5 @@ mod runs;
 mod site;
 mod store;
 mod trace;
+mod turns;
 mod world;

@@ -12,6 +12,7 @@ use tidegate_core::message::{
 use tidegate_core::partition::group::{
     Delayed, Expiration, Group, Mutation, RejectionReason, ValueSpec,
 };
+use tidegate_core::partition::order::Subject;
 use tidegate_core::route::PartitionCount;
 
 use crate::bank::{Kind, Op};
@@ -50,6 +51,7 @@ pub struct Model {
     pub epoch: Epoch,
     pub mailboxes: BTreeMap<Address, VecDeque<Note>>,
     pub parked: BTreeSet<Address>,
+    pub paused: BTreeSet<Subject>,
     pub specs: BTreeMap<FunctionType, Vec<ValueSpec>>,
     pub values: BTreeMap<(Address, Arc<str>), (TypedValue, Timestamp)>,
     pub timers: Vec<Pending>,
@@ -85,6 +87,7 @@ impl Model {
             epoch: Epoch::NONE,
             mailboxes: BTreeMap::new(),
             parked: BTreeSet::new(),
+            paused: BTreeSet::new(),
             specs: BTreeMap::new(),
             values: BTreeMap::new(),
             timers: Vec::new(),
@@ -146,6 +149,16 @@ impl Model {
                 }
             }
             Fact::HeadDropped { address, now } => self.drop_head(address, *now)?,
+            Fact::Paused(subject) => {
+                if !self.paused.insert(subject.clone()) {
+                    return Err(format!("{subject:?} is paused twice"));
+                }
+            }
+            Fact::Resumed(subject) => {
+                if !self.paused.remove(subject) {
+                    return Err(format!("{subject:?} is resumed but not paused"));
+                }
+            }
             Fact::ReplyRecorded { address, wins } => self.record_reply(address, *wins)?,
         }
         Ok(())
@@ -430,6 +443,9 @@ impl Model {
         let address = &group.address;
         if self.parked.contains(address) {
             return Err(format!("{address} is parked but invoked"));
+        }
+        if self.paused.contains(&Subject::Function(address.function.clone())) {
+            return Err(format!("{address} is paused but invoked"));
         }
         self.check_messages(group)?;
         for (name, shown) in &group.values {

@@ -5,6 +5,7 @@ use tidegate_core::id::{Epoch, Lsn, PartitionId, Sequence, Ticket};
 use tidegate_core::message::{Envelope, RequestId, SourceId, SourcePosition, TypedValue};
 use tidegate_core::partition::effect::ClientAnswer;
 use tidegate_core::partition::group::Group;
+use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::record::Emitted;
 
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ pub enum Leaving {
     SourceAcknowledgement { source: SourceId, position: SourcePosition },
     Call(Call),
     Shown,
+    Pause(Subject, bool),
 }
 
 /// A function is processing a group.

@@ -164,6 +164,7 @@ impl World {
 
     /// The running partition is gone; a flush that was under way is in the store, or not.
     fn end(&mut self, partition: PartitionId, cut: &[Rc<Step>]) -> Checked {
+        self.forget_turns(partition);
         let flushed = self.random.chance(50);
         let torn = self.plan.flaw == Some(Flaw::FlushTorn);
         let length = self.logs[self.sites[usize::from(partition.0)].incarnation].entries.len();
@@ -172,6 +173,7 @@ impl World {
         site.gate.clear();
         site.flights.clear();
         site.ordered.clear();
+        site.told_paused.clear();
         site.store.loads.clear();
         if torn && let Some(flush) = &mut site.store.flush {
             let half = flush.rows.len() / 2;

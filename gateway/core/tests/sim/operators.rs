@@ -37,12 +37,13 @@ impl World {
     }
 
     pub fn an_operator_acts(&mut self) -> Checked {
-        match self.random.below(10) {
+        match self.random.below(13) {
             0..2 => {
                 let with_audit = self.random.chance(60);
                 self.change_application(with_audit)
             }
             2..4 => self.look(),
+            10.. => self.pause_something(),
             4 => {
                 let number = self.random.between(0, self.plan.accounts - 1);
                 let address = account(number);

@@ -130,11 +130,13 @@ pub fn application(with_audit: bool) -> Arc<Application> {
         attempts: 3,
         backoff_first_ms: 20,
         backoff_longest_ms: 100,
+        ..FunctionPolicy::default()
     };
     let mut application = Application::default();
     application.functions.insert(typename(ACCOUNT), policy.clone());
     if with_audit {
-        application.functions.insert(typename(AUDIT), policy);
+        let limited = FunctionPolicy { groups_in_flight: 2, by_turns: true, ..policy };
+        application.functions.insert(typename(AUDIT), limited);
     }
     application.egresses.insert(typename("bank/out"));
     application.egresses.insert(typename("bank/slow"));

@@ -43,7 +43,7 @@ pub fn steps() -> usize {
 }
 
 /// What must have happened in some run, or the runs prove less than they claim.
-const MUST_HAPPEN: [&str; 22] = [
+const MUST_HAPPEN: [&str; 25] = [
     "a client repeated a request",
     "a commit waited for a token",
     "a door or a reply waited for a request",
@@ -57,11 +57,14 @@ const MUST_HAPPEN: [&str; 22] = [
     "a source was refused",
     "a stale answer was refused",
     "a timer fired",
+    "a turn was given back",
+    "a turn was granted",
     "an address was parked",
     "an unknown mailbox was read",
     "an unsynced tail survived a crash",
     "an unsynced tail was lost in a crash",
     "cold addresses were looked for",
+    "something was paused",
     "the head of a parked address was dropped",
     "the tail of a mailbox was read",
     "the tail of an egress was read",

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tidegate_core::address::Address;
 use tidegate_core::id::{Lsn, PartitionId};
 use tidegate_core::partition::Partition;
+use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::row::{Row, RowKey};
 use tidegate_core::partition::rows;
 use tidegate_core::route::PartitionCount;
@@ -48,6 +49,8 @@ pub struct Site {
     pub flights: BTreeMap<Address, Flight>,
     /// Parked addresses whose heads an operator has ordered to be dropped.
     pub ordered: BTreeSet<Address>,
+    /// What its node was told is paused.
+    pub told_paused: BTreeSet<Subject>,
     /// What is true now, and what is true of the durable history.
     pub live: Model,
     pub kept: Model,
@@ -72,6 +75,7 @@ impl Site {
             durable: Lsn::NONE,
             flights: BTreeMap::new(),
             ordered: BTreeSet::new(),
+            told_paused: BTreeSet::new(),
             live: Model::new(id, partitions),
             kept: Model::new(id, partitions),
             history: Vec::new(),

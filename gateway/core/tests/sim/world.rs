@@ -9,6 +9,7 @@ use tidegate_core::id::{Lsn, PartitionId, Ticket, Timestamp};
 use tidegate_core::partition::effect::Effects;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::invariants;
+use tidegate_core::partition::order::OrderOutcome;
 use tidegate_core::policy::Application;
 
 use crate::fact::Step;
@@ -18,6 +19,7 @@ use crate::plan::{Plan, application};
 use crate::random::Random;
 use crate::site::{Log, Site, fold};
 use crate::trace::Trace;
+use crate::turns::Turns;
 
 /// The error is a broken promise.
 pub type Checked = Result<(), String>;
@@ -45,13 +47,16 @@ pub struct World {
     pub coverage: BTreeMap<&'static str, u64>,
     pub trace: Trace,
     pub handled: u64,
+    pub turns: Turns,
+    /// Orders that were not answered yet, with what must become of them.
+    pub orders: BTreeMap<Ticket, OrderOutcome>,
 }
 
 /// Something that may happen next.
 type Happening = fn(&mut World) -> Checked;
 
 /// How often what happens.
-const HAPPENINGS: [(usize, Happening); 13] = [
+const HAPPENINGS: [(usize, Happening); 14] = [
     (20, World::something_arrives),
     (20, World::something_is_answered),
     (16, World::something_is_read),
@@ -63,7 +68,8 @@ const HAPPENINGS: [(usize, Happening); 13] = [
     (8, World::a_client_calls),
     (4, World::a_sink_acknowledges),
     (4, World::a_partition_is_adopted),
-    (3, World::an_operator_acts),
+    (4, World::an_operator_acts),
+    (4, World::a_turn_is_granted),
     (2, World::something_breaks),
 ];
 
@@ -100,6 +106,8 @@ impl World {
             coverage: BTreeMap::new(),
             trace: Trace::new(tracing),
             handled: 0,
+            turns: Turns::default(),
+            orders: BTreeMap::new(),
             plan,
         }
     }
@@ -205,6 +213,7 @@ impl World {
         let Some(partition) = &site.partition else { return Ok(()) };
         let checked = invariants::memory_equals_fold(partition, &site.fold)
             .and_then(|()| invariants::one_group_per_address(partition))
+            .and_then(|()| invariants::turns_are_shared(partition))
             .and_then(|()| invariants::memory_is_bounded(partition, slack));
         checked.map_err(|violation| violation.to_string())
     }

@@ -39,6 +39,7 @@ impl Endpoint {
             attempts: treatment.attempts,
             backoff_first_ms: milliseconds(treatment.backoff_first),
             backoff_longest_ms: milliseconds(treatment.backoff_longest),
+            ..FunctionPolicy::default()
         }
     }
 }

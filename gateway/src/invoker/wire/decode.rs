@@ -159,6 +159,7 @@ impl Reader {
             has_value: value.has_value,
             value: self.keep(value.value),
             metadata: value.metadata.into_iter().map(|entry| self.keep(entry)).collect(),
+            trace: None,
         }
     }
 

@@ -144,6 +144,7 @@ fn an_answer_is_read_in_order() {
         has_value: false,
         value: Bytes::new(),
         metadata: Vec::new(),
+        trace: None,
     };
     let headed = TypedValue { metadata: vec![Bytes::from_static(b"h")], ..value("m") };
     let to = || address("n/t/j");

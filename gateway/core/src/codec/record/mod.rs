@@ -41,6 +41,8 @@ mod ordinal {
     pub(super) const ADDRESS_PARKED: u8 = 10;
     pub(super) const ADDRESS_RELEASED: u8 = 11;
     pub(super) const HEAD_DROPPED: u8 = 12;
+    pub(super) const PAUSED: u8 = 13;
+    pub(super) const RESUMED: u8 = 14;
 }
 
 /// Appends the records of a step to `out`, which the caller reuses.
@@ -80,6 +82,8 @@ fn ordinal_of(record: &Record) -> u8 {
         Record::AddressParked { .. } => ordinal::ADDRESS_PARKED,
         Record::AddressReleased { .. } => ordinal::ADDRESS_RELEASED,
         Record::HeadDropped { .. } => ordinal::HEAD_DROPPED,
+        Record::Paused { .. } => ordinal::PAUSED,
+        Record::Resumed { .. } => ordinal::RESUMED,
     }
 }
 
@@ -132,6 +136,10 @@ impl Durable for Record {
                 sequence.write(out);
                 completed.write(out);
             }
+            Self::Paused { subject, signature } | Self::Resumed { subject, signature } => {
+                subject.write(out);
+                signature.write(out);
+            }
         }
     }
 
@@ -182,6 +190,12 @@ impl Durable for Record {
                 sequence: Durable::read(input)?,
                 completed: Durable::read(input)?,
             },
+            ordinal::PAUSED => {
+                Self::Paused { subject: Durable::read(input)?, signature: Durable::read(input)? }
+            }
+            ordinal::RESUMED => {
+                Self::Resumed { subject: Durable::read(input)?, signature: Durable::read(input)? }
+            }
             ordinal => return Err(DecodeError::UnknownOrdinal { kind: "kind of record", ordinal }),
         })
     }

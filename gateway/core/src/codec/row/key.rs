@@ -17,7 +17,9 @@ use alloc::vec::Vec;
 use super::key_reader::KeyReader;
 use crate::address::Address;
 use crate::codec::DecodeError;
+use crate::codec::order::subject;
 use crate::partition::effect::RowRange;
+use crate::partition::order::Subject;
 use crate::partition::row::{RowKey, TimerKey};
 use crate::route::{KEY_GROUPS, key_group};
 
@@ -39,6 +41,7 @@ mod table {
     pub(super) const OUTBOX_TRIMMED: u8 = 9;
     pub(super) const EGRESS_NEXT: u8 = 10;
     pub(super) const EGRESS_TRIMMED: u8 = 11;
+    pub(super) const PAUSE: u8 = 12;
 
     pub(super) const HEAD_END: u8 = 32;
 
@@ -65,6 +68,7 @@ pub fn encode_key(key: &RowKey) -> Vec<u8> {
         RowKey::Specs(name) | RowKey::EgressNext(name) | RowKey::EgressTrimmed(name) => {
             put_text(&mut out, name.as_str());
         }
+        RowKey::Pause(subject) => put_subject(&mut out, subject),
         RowKey::Mailbox(address, sequence) => {
             put_address(&mut out, address);
             put_u64(&mut out, sequence.0);
@@ -125,7 +129,7 @@ pub fn encode_range(range: &RowRange) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The bytes between which everything lies that is read whole when a partition is restored: the
-/// tables from `Applied` to `EgressTrimmed`.
+/// tables from `Applied` to `Pause`.
 #[must_use]
 pub fn head_range() -> (Vec<u8>, Vec<u8>) {
     let bound = |table| place(PARTITION_WIDE, table).to_vec();
@@ -150,6 +154,7 @@ fn place_of(key: &RowKey) -> [u8; 3] {
         RowKey::OutboxTrimmed(_) => place(PARTITION_WIDE, table::OUTBOX_TRIMMED),
         RowKey::EgressNext(_) => place(PARTITION_WIDE, table::EGRESS_NEXT),
         RowKey::EgressTrimmed(_) => place(PARTITION_WIDE, table::EGRESS_TRIMMED),
+        RowKey::Pause(_) => place(PARTITION_WIDE, table::PAUSE),
         RowKey::Mailbox(..) => place(PARTITION_WIDE, table::MAILBOX),
         RowKey::Timer(_) => place(PARTITION_WIDE, table::TIMER),
         RowKey::Token(..) => place(PARTITION_WIDE, table::TOKEN),
@@ -179,6 +184,7 @@ fn read_fields(input: &mut KeyReader<'_>) -> Result<RowKey, DecodeError> {
         table::OUTBOX_TRIMMED => RowKey::OutboxTrimmed(input.partition()?),
         table::EGRESS_NEXT => RowKey::EgressNext(input.typename()?),
         table::EGRESS_TRIMMED => RowKey::EgressTrimmed(input.typename()?),
+        table::PAUSE => RowKey::Pause(read_subject(input)?),
         table::MAILBOX => RowKey::Mailbox(input.address()?, input.sequence()?),
         table::TIMER => {
             RowKey::Timer(TimerKey { fire_at: input.timestamp()?, id: input.sequence()? })
@@ -191,6 +197,23 @@ fn read_fields(input: &mut KeyReader<'_>) -> Result<RowKey, DecodeError> {
         table::EXPIRY => RowKey::Expiry(input.address()?, input.text()?.into()),
         ordinal => return Err(DecodeError::UnknownOrdinal { kind: "table", ordinal }),
     })
+}
+
+fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
+    let (ordinal, name) = match subject {
+        Subject::Function(name) => (subject::FUNCTION, name),
+        Subject::Ingress(name) => (subject::INGRESS, name),
+    };
+    out.push(ordinal);
+    put_text(out, name.as_str());
+}
+
+fn read_subject(input: &mut KeyReader<'_>) -> Result<Subject, DecodeError> {
+    match input.u8()? {
+        subject::FUNCTION => Ok(Subject::Function(input.typename()?)),
+        subject::INGRESS => Ok(Subject::Ingress(input.typename()?)),
+        ordinal => Err(DecodeError::UnknownOrdinal { kind: "kind of subject", ordinal }),
+    }
 }
 
 fn put_u16(out: &mut Vec<u8>, value: u16) {

@@ -41,6 +41,7 @@ mod kind {
     pub(super) const REQUEST: u8 = 13;
     pub(super) const VALUE: u8 = 14;
     pub(super) const EXPIRY: u8 = 15;
+    pub(super) const PAUSE: u8 = 16;
 }
 
 /// The bytes of a row.
@@ -73,6 +74,7 @@ fn kind_of_key(key: &RowKey) -> u8 {
         | RowKey::EgressTrimmed(_) => kind::SEQUENCE,
         RowKey::Source(_) => kind::SOURCE,
         RowKey::Specs(_) => kind::SPECS,
+        RowKey::Pause(_) => kind::PAUSE,
         RowKey::Mailbox(_, Sequence::NONE) => kind::PARKED,
         RowKey::Mailbox(..) => kind::MESSAGE,
         RowKey::Timer(_) => kind::TIMER,
@@ -93,6 +95,7 @@ fn kind_of_row(row: &Row) -> u8 {
         Row::Count(_) => kind::COUNT,
         Row::Source(..) => kind::SOURCE,
         Row::Specs(_) => kind::SPECS,
+        Row::Pause(_) => kind::PAUSE,
         Row::Message(_) => kind::MESSAGE,
         Row::Parked(_) => kind::PARKED,
         Row::Timer(_) => kind::TIMER,
@@ -118,6 +121,7 @@ impl Durable for Row {
                 watermark.write(out);
             }
             Self::Specs(specs) => specs.write(out),
+            Self::Pause(signature) => signature.write(out),
             Self::Message(message) => message.write(out),
             Self::Parked(parked) => parked.write(out),
             Self::Timer(task) => task.write(out),
@@ -150,6 +154,7 @@ impl Durable for Row {
             kind::REQUEST => Self::Request(Durable::read(input)?),
             kind::VALUE => Self::Value(Durable::read(input)?, Durable::read(input)?),
             kind::EXPIRY => Self::Expiry(Durable::read(input)?),
+            kind::PAUSE => Self::Pause(Durable::read(input)?),
             ordinal => return Err(DecodeError::UnknownOrdinal { kind: "kind of row", ordinal }),
         })
     }

@@ -1,0 +1,63 @@
+//! How much goes on in a partition, in numbers that cost nothing to have: for metrics. Nothing is ever decided by them.
+
+use super::Partition;
+use super::queue::Queue;
+use crate::address::EgressId;
+
+/// What is under way and what waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Activity {
+    /// Groups that functions are processing, or whose answers are being committed.
+    pub groups_in_flight: usize,
+    /// Addresses with messages that wait because enough groups are in flight.
+    pub ready: usize,
+    /// Addresses that wait because they failed.
+    pub backing_off: usize,
+    /// Addresses in memory whose function is paused, or not declared.
+    pub held: usize,
+    /// Addresses in memory.
+    pub residents: usize,
+    /// Delayed messages, and requests to be forgotten, that are in memory: the next ones.
+    pub timers: usize,
+    /// Whether further ones may wait in the store.
+    pub timers_beyond: bool,
+    /// Messages that other partitions have not acknowledged.
+    pub outbox: u64,
+}
+
+/// What was done since the partition was adopted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// How often values or messages of an address had to be read before it could go on.
+    pub address_loads: u64,
+    /// How often an address left memory.
+    pub evictions: u64,
+}
+
+impl Partition {
+    /// What is under way and what waits.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        Activity {
+            groups_in_flight: self.schedule.in_flight(),
+            ready: self.schedule.ready(),
+            backing_off: self.schedule.backing_off(),
+            held: self.schedule.held(),
+            residents: self.state.residents.len(),
+            timers: self.state.timers.near().len(),
+            timers_beyond: self.state.timers.is_beyond(),
+            outbox: self.state.outbox.0.values().map(Queue::unacknowledged).sum(),
+        }
+    }
+
+    /// The records of each egress that its sink has not acknowledged.
+    pub fn egress_backlogs(&self) -> impl Iterator<Item = (&EgressId, u64)> {
+        self.state.egresses.0.iter().map(|(egress, queue)| (egress, queue.unacknowledged()))
+    }
+
+    /// What was done since the partition was adopted.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+}
