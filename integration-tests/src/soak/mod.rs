@@ -68,16 +68,16 @@ async fn endure(plan: Plan, seen: Arc<Seen>) {
 
     let deadline = Instant::now() + plan.duration;
     let (ingress, admin) = (gateway.ingress(), gateway.admin());
-    let load = tokio::spawn(load::offer(ingress, chance.fork(), deadline, Arc::clone(&seen)));
-    let notices = tokio::spawn(load::notify(ingress, deadline, Arc::clone(&seen)));
-    let checking = tokio::spawn(check::continuously(admin, deadline, Arc::clone(&seen)));
-    let progress = tokio::spawn(progress(Arc::clone(&seen), deadline));
-    trouble::make(&mut gateway, &mut functions, chance, deadline, &seen).await;
+    // Side by side in one task: what panics ends all of it.
+    let (books, notices, (), (), ()) = tokio::join!(
+        load::offer(ingress, chance.fork(), deadline, Arc::clone(&seen)),
+        load::notify(ingress, deadline, Arc::clone(&seen)),
+        check::continuously(admin, deadline, Arc::clone(&seen)),
+        progress(Arc::clone(&seen), deadline),
+        trouble::make(&mut gateway, &mut functions, chance.fork(), deadline, &seen),
+    );
     proxy.calm();
     seen.faults(proxy.done());
-    let (books, notices) = (load.await.unwrap(), notices.await.unwrap());
-    checking.await.unwrap();
-    progress.await.unwrap();
     if !seen.is_violated() {
         check::at_the_end(&mut gateway, &books, &notices, &seen).await;
     }

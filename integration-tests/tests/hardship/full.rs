@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use crate::counters;
 
 /// Bytes of the file system: three segments of the log, and some room for the store.
-const SIZE: &str = "size=224m";
+const SIZE: &str = "size=448m";
 const MESSAGE: usize = 256 << 10;
 const IDS: usize = 8;
 
