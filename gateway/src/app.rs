@@ -3,10 +3,15 @@
 //! Start: ports, data directory, ownership, log, claim, restore, serve. Stop is the other way round: the doors close first,
 //! functions answer what is under way, everything becomes durable, rows are flushed, and the log ends.
 
+mod change;
 mod edges;
+mod endpoints;
 mod guards;
+mod listeners;
 mod open_files;
+mod reload;
 mod signals;
+mod sinks;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -25,7 +30,9 @@ use ulid::Ulid;
 
 use self::edges::Edges;
 use self::guards::Guards;
-use self::signals::Signals;
+use self::listeners::Listeners;
+use self::reload::Reloader;
+use self::signals::{Hangups, Signals};
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::clock::Clock;
@@ -36,10 +43,10 @@ use crate::driver::meters::FunctionLabels;
 use crate::driver::retention::LogRetention;
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
-use crate::ingress::http::HttpConfig;
+use crate::ingress::Door;
+use crate::ingress::http::HttpServices;
 use crate::ingress::http::records::PathConflict;
-use crate::ingress::http::serve::{Listener, serve};
-use crate::ingress::{Door, http};
+use crate::ingress::http::serve::Listener;
 use crate::log::file::history::FileHistory;
 use crate::log::file::{CreateError, FileLog, FileLogOptions};
 use crate::log::lock::{DirectoryLock, LockError};
@@ -124,14 +131,19 @@ pub enum StartError {
 /// told of, and the next start replays more.
 pub async fn run(config: Effective) -> Result<(), StartError> {
     telemetry::start_logging(&config.node.log);
-    let mut signals = Signals::listen().map_err(|error| StartError::Process(error.to_string()))?;
+    let process = |error: std::io::Error| StartError::Process(error.to_string());
+    let mut signals = Signals::listen().map_err(process)?;
+    let mut hangups = Hangups::listen().map_err(process)?;
     let mut serving = tokio::select! {
         serving = Box::pin(Serving::start(&config)) => serving?,
         () = signals.next() => return Ok(()),
     };
-    let ended = tokio::select! {
-        () = signals.next() => Ok(()),
-        failure = serving.failure() => Err(failure.into()),
+    let ended = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(()),
+            () = hangups.next() => serving.reloader.on_signal(),
+            failure = serving.failure() => break Err(failure.into()),
+        }
     };
     tokio::select! {
         stopped = Box::pin(serving.stop(config.node.shutdown_grace)) => ended.and(stopped),
@@ -147,7 +159,8 @@ const EXIT_HURRIED: i32 = 1;
 
 /// A node that takes messages.
 struct Serving {
-    edges: Edges,
+    edges: Arc<Edges>,
+    reloader: Reloader,
     budget: Arc<Budget>,
     node: Node,
     failures: UnboundedReceiver<DriverFailure>,
@@ -165,40 +178,54 @@ impl Serving {
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
         let guards = Guards::read(config)?;
-        let ports = Ports::bind(&config.node, &guards).await?;
+        let ports = Ports::bind(config, &guards).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
-        let edges = Edges::build(config, &handles)?;
+        let edges = Arc::new(Edges::build(&config.module, &handles)?);
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
             Arc::clone(&budget),
             clock.clone(),
-            edges.awaited(),
+            edges.egresses(),
         );
         let door: Arc<dyn Door> = Arc::new(router);
         let stopping = CancellationToken::new();
-        let offered = HttpConfig { tokens: guards.ingress.tokens.clone(), ..edges.http.clone() };
-        let listening = http::router(Arc::clone(&door), offered, stopping.clone())?;
+        let http = listeners::http_config(config, &guards);
+        let limits = http.limits.clone();
+        let services = HttpServices::new(Arc::clone(&door), http, stopping.clone())?;
+        let reloader = Reloader::new(config, handles.clone(), Arc::clone(&edges), services.clone());
         let operators = CancellationToken::new();
+        let module = Arc::new(reloader.clone());
         let tokens = guards.admin.tokens.clone();
-        let admin = admin::router(door, readiness.clone(), metrics.clone(), tokens);
+        let admin = admin::router(door, readiness.clone(), metrics.clone(), module, tokens);
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
         tokio::spawn(guards.watch());
         tokio::spawn(admin::metrics::upkeep(metrics));
         tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
-        tokio::spawn(edges.clone().expire(clock.clone()));
+        tokio::spawn(Arc::clone(&edges).expire(clock.clone()));
 
         let (failed, failures) = unbounded_channel();
         let drivers = Drivers { handles, inboxes, clock, budget: Arc::clone(&budget), failed };
         let node = take_over(config, &lock, &edges, drivers).await?;
+        reloader.begin(config.module.clone()).await;
         readiness.set(true);
         tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
-        let limits = edges.http.limits.clone();
-        let ingress = tokio::spawn(serve(ports.ingress, listening, limits, stopping.clone()));
-        Ok(Self { edges, budget, node, failures, readiness, stopping, ingress, operators, admin })
+        let ingress = ports.ingress.serve(&services, &limits, &stopping);
+        Ok(Self {
+            edges,
+            reloader,
+            budget,
+            node,
+            failures,
+            readiness,
+            stopping,
+            ingress,
+            operators,
+            admin,
+        })
     }
 
     /// Resolves when a partition cannot go on.
@@ -223,6 +250,7 @@ impl Serving {
         drop(self.ingress.await);
         self.budget.doors().close();
         let stopped = self.node.stop(patience, grace).await;
+        self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
         drop(self.admin.await);
@@ -240,17 +268,14 @@ impl Serving {
 }
 
 struct Ports {
-    ingress: Listener,
+    ingress: Listeners,
     admin: Listener,
 }
 
 impl Ports {
-    async fn bind(node: &NodeSettings, guards: &Guards) -> Result<Self, StartError> {
-        let address = node.ingress.listen;
-        let listen = |cause| StartError::Listen { address, cause };
-        let socket = TcpListener::bind(address).await.map_err(listen)?;
-        let ingress = Listener { socket, encryption: guards.ingress.encryption.clone() };
-        let socket = admin::bind(node.admin_listen, guards.admin.tokens.is_some()).await?;
+    async fn bind(config: &Effective, guards: &Guards) -> Result<Self, StartError> {
+        let ingress = Listeners::bind(config, guards).await?;
+        let socket = admin::bind(config.node.admin_listen, guards.admin.tokens.is_some()).await?;
         let admin = Listener { socket, encryption: guards.admin.encryption.clone() };
         Ok(Self { ingress, admin })
     }
@@ -305,7 +330,7 @@ async fn take_over(
         dirty_bytes: budget.dirty_share(),
         backlog_bytes: node.node_log_backlog_bytes,
     };
-    tokio::spawn(telemetry::show_backlog(log.durable()));
+    tokio::spawn(telemetry::show_backlog(Arc::downgrade(&log)));
     let shared = Arc::new(Shared {
         clock,
         retention: LogRetention::new(Arc::clone(&log), node.partitions.get()),
@@ -314,7 +339,7 @@ async fn take_over(
         retire: retire(&history),
         invoker: edges.invoker(),
         durable_input: edges.durable_input(),
-        sinks: edges.sinks(),
+        egresses: edges.egresses(),
         peers: handles,
         budget,
         load_slots: Arc::new(Semaphore::new(LOADS)),

@@ -1,6 +1,6 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
 use crate::driver::{Command, DriverHandle};
-use crate::egress::Awaited;
+use crate::egress::open::Egresses;
 use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
@@ -34,8 +34,7 @@ pub struct Router {
     clock: Clock,
     /// Bounds how many answers with rows are held in memory at once.
     reads: Arc<Semaphore>,
-    /// Egresses whose records wait for readers.
-    awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    egresses: Arc<Egresses>,
     /// Lets messages in that had to wait.
     _attendant: AbortOnDropHandle<()>,
 }
@@ -48,14 +47,14 @@ impl Router {
         drivers: Vec<DriverHandle>,
         budget: Arc<Budget>,
         clock: Clock,
-        awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+        egresses: Arc<Egresses>,
     ) -> Self {
         let attendant = AbortOnDropHandle::new(tokio::spawn({
             let budget = Arc::clone(&budget);
             async move { budget.doors().attend().await }
         }));
         let reads = Arc::new(Semaphore::new(READS));
-        Self { partitions, drivers, budget, clock, reads, awaited, _attendant: attendant }
+        Self { partitions, drivers, budget, clock, reads, egresses, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -138,7 +137,7 @@ impl Door for Router {
         through: Sequence,
     ) -> Result<(), DoorError> {
         let driver = self.driver(partition)?;
-        if let Some(awaited) = self.awaited.get(&egress) {
+        if let Some(awaited) = self.egresses.awaited(&egress) {
             awaited.acknowledged(partition, through);
         }
         driver.happened(Event::EgressAcknowledged { egress, through });
@@ -150,7 +149,7 @@ impl Door for Router {
     }
 
     async fn egress_changed(&self, egress: &EgressId) {
-        match self.awaited.get(egress) {
+        match self.egresses.awaited(egress) {
             Some(awaited) => awaited.changed().await,
             // Nobody can read what is not declared; whoever asks all the same waits for ever.
             None => std::future::pending().await,

@@ -6,11 +6,14 @@
 //! | `GET /readyz` | 200 while the node takes messages, else 503 |
 //! | `GET /metrics` | the Prometheus text format |
 //! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
+//! | `POST /v1/module/reload` | the module is read anew: what changed, or why nothing did |
 //!
 //! It shows payloads, so it is open to this machine alone or asks for a token: [`bind`] refuses other interfaces without one.
 //! Who only asks whether the node is alive or ready needs none.
 
 pub mod metrics;
+pub mod module;
+mod process;
 pub mod readiness;
 mod state;
 
@@ -20,12 +23,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::module::ReloadModule;
 use self::readiness::Readiness;
 use crate::ingress::Door;
 use crate::ingress::http::limits::HttpLimits;
@@ -80,14 +84,17 @@ pub fn router(
     door: Arc<dyn Door>,
     readiness: Readiness,
     metrics: PrometheusHandle,
+    module: Arc<dyn ReloadModule>,
     tokens: Option<Arc<Tokens>>,
 ) -> Router {
+    let reload = Router::new().route("/v1/module/reload", post(module::reload)).with_state(module);
     let router = Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
-        .with_state(Admin { door, readiness, metrics });
+        .with_state(Admin { door, readiness, metrics })
+        .merge(reload);
     guarded(router, tokens, &OPEN)
 }
 

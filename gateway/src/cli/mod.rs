@@ -8,6 +8,7 @@ mod message;
 mod output;
 mod parse;
 mod problem;
+mod reload;
 mod state;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use self::flags::ConfigFlags;
 use self::message::MessageArgs;
 use self::output::Output;
 pub use self::parse::address as parse_address;
+use self::reload::ReloadArgs;
 use self::state::StateCommand;
 use crate::{app, config};
 
@@ -66,6 +68,11 @@ Examples:
   tidegate state get shop.fns/cart/ann
   tidegate state get shop.fns/cart/ann --json | jq .values.seen.json";
 
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  tidegate reload                               all of the module takes effect, or nothing
+  tidegate reload --json | jq .added";
+
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a node
@@ -92,6 +99,9 @@ enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse::timeout)]
         timeout: Duration,
     },
+    /// Have a running node read its module anew
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(ReloadArgs),
     /// Look at the state of a function instance
     #[command(subcommand, after_help = STATE_EXAMPLES)]
     State(StateCommand),
@@ -151,6 +161,7 @@ fn perform(
         Command::Call { message, timeout } => {
             on_one_thread(message::call(message, timeout, output))
         }
+        Command::Reload(args) => on_one_thread(reload::reload(args, output)),
         Command::State(StateCommand::Get(args)) => on_one_thread(state::get(args, output)),
     }
 }

@@ -8,6 +8,7 @@
 //! Read [`run`] next: the loop itself.
 
 pub mod budget;
+pub mod declare;
 pub mod doors;
 mod gate;
 pub mod loader;
@@ -18,7 +19,6 @@ pub mod run;
 mod waiters;
 mod writeback;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,17 +28,18 @@ use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use self::budget::Budget;
+use self::declare::Declaration;
 use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
 use self::retention::LogRetention;
 use self::waiters::{Answer, Show};
 use crate::clock::Clock;
-use crate::egress::Sink;
+use crate::egress::open::Egresses;
 use crate::ingress::{DoorError, Inbound};
 use crate::invoker::Invoke;
 use crate::log::{LogFailure, NodeLog};
@@ -50,6 +51,10 @@ pub(crate) enum Command {
     Happened(Event),
     /// A client wants a message delivered.
     Deliver { inbound: Inbound, wants_reply: bool, room: Room, answer: Answer },
+    /// The application was declared anew; somebody waits until this partition goes by it.
+    Declare { declaration: Declaration, done: oneshot::Sender<()> },
+    /// The sinks of egresses that were closed are open.
+    Reopen { egresses: Arc<[EgressId]> },
     /// Somebody wants to see rows. The slot is one of those that bound how many do at once.
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made
@@ -111,7 +116,7 @@ pub struct Shared {
     /// Whether a function may run only on durable input.
     pub durable_input: Arc<dyn Fn(&FunctionType) -> bool + Send + Sync>,
     /// Where records go.
-    pub sinks: HashMap<EgressId, Arc<dyn Sink>>,
+    pub egresses: Arc<Egresses>,
     /// The drivers of all partitions, in order.
     pub peers: Vec<DriverHandle>,
     /// The node's memory.

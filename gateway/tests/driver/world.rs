@@ -13,6 +13,7 @@ use tidegate::driver::meters::FunctionLabels;
 use tidegate::driver::retention::LogRetention;
 use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
 use tidegate::egress::Sink;
+use tidegate::egress::open::{Egresses, Open};
 use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
 use tidegate::log::memory::{MemoryLog, SyncMode};
 use tidegate::log::{
@@ -202,7 +203,10 @@ impl Deployment {
             retire: Arc::new(move |gone| drop(logs.lock().unwrap().remove(&gone))),
             invoker: functions.clone(),
             durable_input: Arc::new(|function| function.as_str() == CAREFUL),
-            sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
+            egresses: Arc::new(Egresses::new(Open {
+                sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
+                ..Open::default()
+            })),
             peers: handles.clone(),
             budget: budget.clone(),
             load_slots: Arc::new(Semaphore::new(16)),
@@ -220,7 +224,7 @@ impl Deployment {
             store,
         };
         let node = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
-        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, HashMap::new());
+        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, Arc::default());
         let door = Arc::new(door);
         Ok(Living { log, store: faults, functions, journal, door, budget, failures, node })
     }

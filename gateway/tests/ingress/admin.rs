@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tidegate::admin::module::{ReloadError, ReloadModule, Reloaded};
 use tidegate::admin::readiness::Readiness;
 use tidegate::admin::{BindError, bind, metrics, router, serve};
 use tidegate::config::TokenSource;
@@ -15,6 +16,16 @@ use tidegate::ingress::http::tokens::Tokens;
 use tokio_util::sync::CancellationToken;
 
 use super::door::FakeDoor;
+
+/// A node that is not far enough yet to take another module.
+struct Starting;
+
+#[async_trait::async_trait]
+impl ReloadModule for Starting {
+    async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        Err(ReloadError::NotNow)
+    }
+}
 
 struct Admin {
     address: std::net::SocketAddr,
@@ -29,7 +40,8 @@ impl Admin {
     async fn guarded(tokens: Option<Arc<Tokens>>) -> Self {
         let readiness = Readiness::default();
         let handle = metrics::detached_handle().unwrap();
-        let router = router(Arc::new(FakeDoor::open()), readiness.clone(), handle, tokens);
+        let door = Arc::new(FakeDoor::open());
+        let router = router(door, readiness.clone(), handle, Arc::new(Starting), tokens);
         let listener = bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router, CancellationToken::new()));
@@ -95,10 +107,27 @@ async fn where_there_are_tokens_only_probes_come_in_without_one() {
 }
 
 #[tokio::test]
+async fn a_node_that_starts_takes_no_other_module() {
+    let handle = metrics::detached_handle().unwrap();
+    let door = Arc::new(FakeDoor::open());
+    let router = router(door, Readiness::default(), handle, Arc::new(Starting), None);
+    let request = Request::post("/v1/module/reload").body(Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("TG-0783"), &json!(503)));
+    let detail = "the node is starting or stopping, and takes no other module now";
+    assert_eq!(problem["detail"], detail);
+}
+
+#[tokio::test]
 async fn metrics_of_the_process_are_shown() {
     let handle = metrics::install_recorder().unwrap();
     ::metrics::counter!("tidegate_test_total").increment(3);
-    let router = router(Arc::new(FakeDoor::open()), Readiness::default(), handle, None);
+    let door = Arc::new(FakeDoor::open());
+    let router = router(door, Readiness::default(), handle, Arc::new(Starting), None);
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();

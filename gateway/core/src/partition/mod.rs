@@ -124,6 +124,7 @@ impl Partition {
             Event::EgressAcknowledged { egress, through } => {
                 self.egress_acknowledged(now, &egress, through, out);
             }
+            Event::EgressReopened { egress } => self.egress_reopened(&egress),
             Event::AddressReleased { address } => self.order(now, &address, Order::Release, out),
             Event::HeadDropped { address } => self.order(now, &address, Order::DropHead, out),
             Event::Ordered { ticket, order, by, reason } => {
