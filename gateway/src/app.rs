@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use tidegate_core::id::PartitionId;
 use tidegate_core::route::{HASH_VERSION, PartitionCount};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
