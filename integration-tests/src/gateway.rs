@@ -286,8 +286,23 @@ pub async fn call(
     key: &str,
     text: &str,
 ) -> Answer {
+    call_within(PATIENCE, http, ingress, address, key, text).await
+}
+
+/// The same with another patience, for a gateway that is killed more often than it lives.
+///
+/// # Panics
+/// See [`call`].
+pub async fn call_within(
+    patience: Duration,
+    http: &Http,
+    ingress: SocketAddr,
+    address: &str,
+    key: &str,
+    text: &str,
+) -> Answer {
     let url = format!("http://{ingress}/v1/functions/{address}/call");
-    until(&format!("a reply from {address} for {key}"), PATIENCE, async || {
+    until(&format!("a reply from {address} for {key}"), patience, async || {
         let headers = [TEXT, ("idempotency-key", key)];
         let answered = tokio::time::timeout(
             Duration::from_secs(10),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use tidegate_sdk::{
 };
 
 use crate::chance::Chance;
-use crate::gateway::call;
+use crate::gateway::call_within;
 use crate::http::Http;
 
 /// An account, by its name.
@@ -96,6 +97,7 @@ pub async fn perform(
     ingress: SocketAddr,
     transfers: Vec<Transfer>,
     clients: usize,
+    patience: Duration,
 ) -> BTreeMap<u64, String> {
     let http = Http::new();
     let calls = stream::iter(transfers).map(|transfer| {
@@ -103,7 +105,8 @@ pub async fn perform(
         async move {
             let address = format!("{ACCOUNT}/{}", transfer.from);
             let key = format!("transfer {}", transfer.number);
-            let answer = call(&http, ingress, &address, &key, &transfer.text).await;
+            let answer =
+                call_within(patience, &http, ingress, &address, &key, &transfer.text).await;
             (transfer.number, answer.text().to_owned())
         }
     });

@@ -14,6 +14,8 @@ use super::report::{Seen, count};
 
 const ACCOUNTS: u64 = 200;
 const CLIENTS: usize = 16;
+/// For one reply: on a busy machine the gateway is killed again before it has got far.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Transfers of one round.
 const ROUND: u64 = 200;
 /// How many of a hundred rounds are asked for once more.
@@ -47,10 +49,10 @@ pub(crate) async fn offer(
     while Instant::now() < deadline && !seen.is_violated() {
         let round = transfers(&mut chance, ACCOUNTS, next..next + ROUND, &mut books);
         next += ROUND;
-        let replies = perform(ingress, round.clone(), CLIENTS).await;
+        let replies = perform(ingress, round.clone(), CLIENTS, PATIENCE).await;
         seen.transfers.fetch_add(ROUND, std::sync::atomic::Ordering::Relaxed);
         if chance.below(100) < AGAIN {
-            let repeated = perform(ingress, round, CLIENTS).await;
+            let repeated = perform(ingress, round, CLIENTS, PATIENCE).await;
             seen.repeated.fetch_add(ROUND, std::sync::atomic::Ordering::Relaxed);
             if repeated != replies {
                 seen.violation("a call that was repeated got another reply".to_owned());

@@ -67,17 +67,20 @@ async fn endure(plan: Plan, seen: Arc<Seen>) {
     gateway.start().await;
 
     let deadline = Instant::now() + plan.duration;
+    let (of_load, of_trouble) = (chance.fork(), chance.fork());
     let (ingress, admin) = (gateway.ingress(), gateway.admin());
     // Side by side in one task: what panics ends all of it.
     let (books, notices, (), (), ()) = tokio::join!(
-        load::offer(ingress, chance.fork(), deadline, Arc::clone(&seen)),
+        load::offer(ingress, of_load, deadline, Arc::clone(&seen)),
         load::notify(ingress, deadline, Arc::clone(&seen)),
         check::continuously(admin, deadline, Arc::clone(&seen)),
         progress(Arc::clone(&seen), deadline),
-        trouble::make(&mut gateway, &mut functions, chance.fork(), deadline, &seen),
+        async {
+            trouble::make(&mut gateway, &mut functions, of_trouble, deadline, &seen).await;
+            proxy.calm();
+            seen.faults(proxy.done());
+        },
     );
-    proxy.calm();
-    seen.faults(proxy.done());
     if !seen.is_violated() {
         check::at_the_end(&mut gateway, &books, &notices, &seen).await;
     }

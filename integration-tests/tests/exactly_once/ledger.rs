@@ -12,7 +12,7 @@ use integration_tests::http::Http;
 use integration_tests::ledger::{self, Seen, perform, transfers};
 use integration_tests::module::Module;
 use integration_tests::proxy::{Fault, FaultProxy};
-use integration_tests::wait::until_equal;
+use integration_tests::wait::{PATIENCE, until_equal};
 
 const ACCOUNTS: u64 = 20;
 const TRANSFERS: u64 = 600;
@@ -33,12 +33,12 @@ async fn started(module: impl Into<String>) -> Gateway {
 async fn transfer(gateway: &mut Gateway, mut chance: Chance) {
     let mut balances = BTreeMap::new();
     let transfers = transfers(&mut chance, ACCOUNTS, 0..TRANSFERS, &mut balances);
-    let performing = perform(gateway.ingress(), transfers.clone(), CLIENTS);
+    let performing = perform(gateway.ingress(), transfers.clone(), CLIENTS, PATIENCE);
     let (replies, ()) = tokio::join!(performing, kill_again_and_again(gateway, KILLS));
     assert_eq!(replies.len() as u64, TRANSFERS);
 
     gateway.crash().await;
-    let repeated = perform(gateway.ingress(), transfers, CLIENTS).await;
+    let repeated = perform(gateway.ingress(), transfers, CLIENTS, PATIENCE).await;
     assert!(repeated == replies, "a repeated call got another reply");
     for (account, balance) in &balances {
         let address = format!("bank/account/{account}");
