@@ -1,7 +1,7 @@
 //! A disk without space: the node waits, refuses nothing that it has accepted, and goes on when there is space again.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use integration_tests::functions::Functions;
@@ -25,14 +25,14 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    fn mounted_at(folder: PathBuf) -> Option<Self> {
-        fs::create_dir_all(&folder).unwrap();
+    fn mounted_at(folder: &Path) -> Option<Self> {
+        fs::create_dir_all(folder).unwrap();
         let script = format!(
             "mount -t tmpfs -o {SIZE} tmpfs \"$0\" && echo mounted > \"$0/mounted\" && exec sleep 3600"
         );
         let mut holder = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-            .arg(&folder)
+            .arg(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -77,7 +77,7 @@ impl Drop for SmallDisk {
 async fn a_full_disk_stops_the_node_for_as_long_as_it_is_full() {
     let functions = Functions::serve(counters()).await;
     let mut gateway = Gateway::new(Module::serving("shop", functions.address(), &[]));
-    let Some(disk) = SmallDisk::mounted_at(gateway.path("disk")) else {
+    let Some(disk) = SmallDisk::mounted_at(&gateway.path("disk")) else {
         eprintln!("not tested: a file system cannot be mounted here without privileges");
         return;
     };
