@@ -6,7 +6,9 @@
 mod change;
 mod edges;
 mod endpoints;
+mod guards;
 mod listeners;
+mod open_files;
 mod reload;
 mod signals;
 mod sinks;
@@ -18,7 +20,6 @@ use std::time::Duration;
 
 use tidegate_core::id::PartitionId;
 use tidegate_core::route::{HASH_VERSION, PartitionCount};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use self::edges::Edges;
+use self::guards::Guards;
 use self::listeners::Listeners;
 use self::reload::Reloader;
 use self::signals::{Hangups, Signals};
@@ -43,6 +45,7 @@ use crate::egress::file::FileEgressError;
 use crate::ingress::Door;
 use crate::ingress::http::HttpServices;
 use crate::ingress::http::records::PathConflict;
+use crate::ingress::http::serve::Listener;
 use crate::log::file::history::FileHistory;
 use crate::log::file::{CreateError, FileLog, FileLogOptions};
 use crate::log::lock::{DirectoryLock, LockError};
@@ -69,6 +72,9 @@ pub enum StartError {
         /// What the operating system says.
         cause: std::io::Error,
     },
+    /// Tokens or certificates of a listener cannot be used.
+    #[error(transparent)]
+    Guard(#[from] guards::GuardError),
     /// The port for operators is taken or not allowed.
     #[error(transparent)]
     Admin(#[from] BindError),
@@ -165,16 +171,26 @@ struct Serving {
     ingress: JoinHandle<()>,
     /// Ends what is for operators, which goes on to the last.
     operators: CancellationToken,
+<<<<<<< HEAD
     admin: JoinHandle<std::io::Result<()>>,
     traces: Option<telemetry::trace::Exporting>,
+=======
+    admin: JoinHandle<()>,
+>>>>>>> proof
 }
 
 impl Serving {
     async fn start(config: &Effective) -> Result<Self, StartError> {
+        open_files::allow(config.node.ingress.connections);
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
+<<<<<<< HEAD
         let traces = telemetry::trace::start(&config.node.trace)?;
         let ports = Ports::bind(config).await?;
+=======
+        let guards = Guards::read(config)?;
+        let ports = Ports::bind(config, &guards).await?;
+>>>>>>> proof
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
         let (handles, inboxes) = drivers(config.node.partitions);
@@ -189,14 +205,16 @@ impl Serving {
         );
         let door: Arc<dyn Door> = Arc::new(router);
         let stopping = CancellationToken::new();
-        let http = listeners::http_config(config);
+        let http = listeners::http_config(config, &guards);
         let limits = http.limits.clone();
         let services = HttpServices::new(Arc::clone(&door), http, stopping.clone())?;
         let reloader = Reloader::new(config, handles.clone(), Arc::clone(&edges), services.clone());
         let operators = CancellationToken::new();
         let module = Arc::new(reloader.clone());
-        let admin = admin::router(door, readiness.clone(), metrics.clone(), module);
+        let tokens = guards.admin.tokens.clone();
+        let admin = admin::router(door, readiness.clone(), metrics.clone(), module, tokens);
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
+        tokio::spawn(guards.watch());
         tokio::spawn(admin::metrics::upkeep(metrics));
         tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
         tokio::spawn(Arc::clone(&edges).expire(clock.clone()));
@@ -248,12 +266,16 @@ impl Serving {
         self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
+<<<<<<< HEAD
         if let Ok(Err(error)) = self.admin.await {
             tracing::warn!(%error, "the port for operators was not served to the end");
         }
         if let Some(traces) = self.traces {
             traces.stop().await;
         }
+=======
+        drop(self.admin.await);
+>>>>>>> proof
         match &*stopped?.unflushed {
             [] => tracing::info!(
                 "the node has stopped; nothing is left in its log that is not in its store"
@@ -269,13 +291,15 @@ impl Serving {
 
 struct Ports {
     ingress: Listeners,
-    admin: TcpListener,
+    admin: Listener,
 }
 
 impl Ports {
-    async fn bind(config: &Effective) -> Result<Self, StartError> {
-        let ingress = Listeners::bind(config).await?;
-        Ok(Self { ingress, admin: admin::bind(config.node.admin_listen).await? })
+    async fn bind(config: &Effective, guards: &Guards) -> Result<Self, StartError> {
+        let ingress = Listeners::bind(config, guards).await?;
+        let socket = admin::bind(config.node.admin_listen, guards.admin.tokens.is_some()).await?;
+        let admin = Listener { socket, encryption: guards.admin.encryption.clone() };
+        Ok(Self { ingress, admin })
     }
 }
 

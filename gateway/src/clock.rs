@@ -3,6 +3,7 @@
 //! It begins with the wall clock, goes on with the monotonic one, and is drawn towards the wall clock by at most half a
 //! percent, so that a jump of the wall clock neither fires all timers at once nor stops them.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,12 +13,15 @@ use tokio::time::Instant;
 /// The clock is slewed by at most one part in this many.
 const SLEW: u64 = 200;
 
+/// A wall clock: microseconds since the Unix epoch. It may jump both ways.
+pub type WallClock = Box<dyn Fn() -> u64 + Send>;
+
 /// The clock of a node; clones are the same clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Mutex<Reading>>);
 
-#[derive(Debug)]
 struct Reading {
+    wall: WallClock,
     last: Instant,
     /// Microseconds since the Unix epoch.
     time_us: u64,
@@ -27,7 +31,14 @@ impl Clock {
     /// A clock that begins with the wall clock's time.
     #[must_use]
     pub fn start() -> Self {
-        Self(Arc::new(Mutex::new(Reading { last: Instant::now(), time_us: wall_us() })))
+        Self::following(Box::new(wall_us))
+    }
+
+    /// A clock that begins with the time of a wall clock, and follows that one.
+    #[must_use]
+    pub fn following(wall: WallClock) -> Self {
+        let time_us = wall();
+        Self(Arc::new(Mutex::new(Reading { wall, last: Instant::now(), time_us })))
     }
 
     /// The time now.
@@ -49,8 +60,15 @@ impl Clock {
         let now = Instant::now();
         let elapsed = u64::try_from((now - reading.last).as_micros()).unwrap_or(0);
         reading.last = now;
-        reading.time_us = slewed(reading.time_us, elapsed, wall_us());
+        let wall = (reading.wall)();
+        reading.time_us = slewed(reading.time_us, elapsed, wall);
         (now, reading.time_us)
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Reading").field("time_us", &self.time_us).finish_non_exhaustive()
     }
 }
 

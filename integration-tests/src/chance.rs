@@ -20,6 +20,18 @@ impl Chance {
         Self(seed)
     }
 
+    /// A generator with a seed of its own, which somebody else has said.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Another generator, whose choices follow from this one's.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self(self.number())
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

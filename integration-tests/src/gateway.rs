@@ -23,6 +23,7 @@ pub struct Gateway {
     process: Option<Process>,
     directory: Folder,
     settings: BTreeMap<String, String>,
+    wrapper: Vec<String>,
     ingress: SocketAddr,
     admin: SocketAddr,
     http: Http,
@@ -40,6 +41,7 @@ impl Gateway {
             process: None,
             directory,
             settings: BTreeMap::new(),
+            wrapper: Vec::new(),
             ingress: ports::free(),
             admin: ports::free(),
             http: Http::new(),
@@ -59,6 +61,11 @@ impl Gateway {
     pub fn with(mut self, setting: &str, value: &str) -> Self {
         self.settings.insert(setting.to_owned(), value.to_owned());
         self
+    }
+
+    /// Has another program start it, which stands before its own command; counts from the next start. Without words, none does.
+    pub fn start_under(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
     }
 
     /// Replaces its module; counts from the next start or reload.
@@ -107,7 +114,15 @@ impl Gateway {
 
     /// Starts the process, and does not wait for it.
     pub fn launch(&mut self) -> &mut Process {
-        let mut command = Command::new(binaries::tidegate());
+        let binary = binaries::tidegate();
+        let mut command = match &*self.wrapper {
+            [] => Command::new(binary),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary);
+                command
+            }
+        };
         command
             .arg("run")
             .args(self.settings.iter().map(|(setting, value)| format!("--{setting}={value}")))
@@ -271,8 +286,23 @@ pub async fn call(
     key: &str,
     text: &str,
 ) -> Answer {
+    call_within(PATIENCE, http, ingress, address, key, text).await
+}
+
+/// The same with another patience, for a gateway that is killed more often than it lives.
+///
+/// # Panics
+/// See [`call`].
+pub async fn call_within(
+    patience: Duration,
+    http: &Http,
+    ingress: SocketAddr,
+    address: &str,
+    key: &str,
+    text: &str,
+) -> Answer {
     let url = format!("http://{ingress}/v1/functions/{address}/call");
-    until(&format!("a reply from {address} for {key}"), PATIENCE, async || {
+    until(&format!("a reply from {address} for {key}"), patience, async || {
         let headers = [TEXT, ("idempotency-key", key)];
         let answered = tokio::time::timeout(
             Duration::from_secs(10),

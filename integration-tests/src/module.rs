@@ -3,6 +3,16 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+/// What an endpoint needs to know whose requests fail for reasons that are not its own. Goes into its `spec`.
+pub const BAD_NETWORK: &str = "
+  transport:
+    type: io.statefun.transports.v1/async
+    call: 1s
+  tidegate:
+    attempts: 100000
+    backoff: {first: 10ms, longest: 200ms}
+";
+
 /// An application, one component after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Module(Vec<String>);
@@ -12,6 +22,14 @@ impl Module {
     #[must_use]
     pub fn serving(namespace: &str, at: SocketAddr, rules: &[&str]) -> Self {
         Self::default().endpoint(namespace, at, rules)
+    }
+
+    /// One endpoint behind a bad network: requests give up after a second, and no number of failures parks an address.
+    #[must_use]
+    pub fn behind_a_bad_network(namespace: &str, at: SocketAddr) -> Self {
+        Self::default().component(format!(
+            "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: {namespace}/*\n  urlPathTemplate: http://{at}/{BAD_NETWORK}"
+        ))
     }
 
     /// One more endpoint.

@@ -1,4 +1,4 @@
-//! The operator's door, on the loopback interface only: health, metrics, and the values of an address.
+//! The operator's door: health, metrics, and the values of an address.
 //!
 //! | request | answer |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
 //! | `POST /v1/module/reload` | the module is read anew: what changed, or why nothing did |
 //!
-//! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
+//! It shows payloads, so it is open to this machine alone or asks for a token: [`bind`] refuses other interfaces without one.
+//! Who only asks whether the node is alive or ready needs none.
 
 pub mod metrics;
 pub mod module;
@@ -23,7 +24,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -32,6 +32,9 @@ use tokio_util::sync::CancellationToken;
 use self::module::ReloadModule;
 use self::readiness::Readiness;
 use crate::ingress::Door;
+use crate::ingress::http::limits::HttpLimits;
+use crate::ingress::http::serve::{self, Listener};
+use crate::ingress::http::tokens::{Tokens, guarded};
 
 /// What all requests share.
 #[derive(Clone)]
@@ -45,7 +48,9 @@ struct Admin {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// It would show payloads to others than this machine.
-    #[error("TG-0320: the admin server must listen on a loopback address, not on {0}")]
+    #[error(
+        "TG-0320: without a token the admin server must listen on a loopback address, not on {0}"
+    )]
     NotLoopback(SocketAddr),
     /// The operating system says no.
     #[error("TG-0321: the admin server cannot listen on {address}: {cause}")]
@@ -57,32 +62,40 @@ pub enum BindError {
     },
 }
 
-/// Binds a loopback address.
+/// Connections of operators at once.
+const CONNECTIONS: usize = 128;
+
+/// What anybody may ask.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// Binds an address: of the loopback interface, or any if whoever comes must be `authorised`.
 ///
 /// # Errors
 /// See [`BindError`].
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    if !address.ip().is_loopback() {
+pub async fn bind(address: SocketAddr, authorised: bool) -> Result<TcpListener, BindError> {
+    if !authorised && !address.ip().is_loopback() {
         return Err(BindError::NotLoopback(address));
     }
     TcpListener::bind(address).await.map_err(|cause| BindError::Listen { address, cause })
 }
 
-/// The service that answers all paths.
+/// The service that answers all paths, for whoever brings one of the tokens, if there are any.
 pub fn router(
     door: Arc<dyn Door>,
     readiness: Readiness,
     metrics: PrometheusHandle,
     module: Arc<dyn ReloadModule>,
+    tokens: Option<Arc<Tokens>>,
 ) -> Router {
     let reload = Router::new().route("/v1/module/reload", post(module::reload)).with_state(module);
-    Router::new()
+    let router = Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
         .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
         .with_state(Admin { door, readiness, metrics })
-        .merge(reload)
+        .merge(reload);
+    guarded(router, tokens, &OPEN)
 }
 
 async fn readyz(State(admin): State<Admin>) -> StatusCode {
@@ -90,18 +103,7 @@ async fn readyz(State(admin): State<Admin>) -> StatusCode {
 }
 
 /// Serves until `stopping` is cancelled.
-///
-/// # Errors
-/// The listener failed for good.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stopping: CancellationToken,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "an admin connection has no TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await
+pub async fn serve(listener: impl Into<Listener>, router: Router, stopping: CancellationToken) {
+    let limits = HttpLimits { connections: CONNECTIONS, ..HttpLimits::default() };
+    serve::serve(listener, router, limits, stopping).await;
 }

@@ -9,17 +9,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
+use super::guards::Guards;
 use crate::config::Effective;
 use crate::config::module::{
     EgressKind, HttpIngress, Ingress, IngressKind, KeySource, ModuleConfig, Playground,
 };
 use crate::ingress::http::limits::HttpLimits;
 use crate::ingress::http::records::{HttpIngressConfig, KeyRule, PathConflict};
-use crate::ingress::http::serve::serve;
+use crate::ingress::http::serve::{Listener, serve};
 use crate::ingress::http::{Declared, HttpConfig, HttpServices};
 
 /// Bound ports, each with what is served there.
-pub(super) struct Listeners(Vec<(TcpListener, Service)>);
+pub(super) struct Listeners(Vec<(Listener, Service)>);
 
 enum Service {
     Node,
@@ -30,7 +31,7 @@ enum Service {
 impl Listeners {
     /// Binds all of them. What the playground's components declare is a port; they listen on the interface of the node's
     /// own listener, so that nobody opens a door to the world without having said so.
-    pub(super) async fn bind(config: &Effective) -> Result<Self, StartError> {
+    pub(super) async fn bind(config: &Effective, guards: &Guards) -> Result<Self, StartError> {
         let node = config.node.ingress.listen;
         let at = |port| SocketAddr::new(node.ip(), port);
         let mut wanted = vec![(node, Service::Node)];
@@ -47,7 +48,9 @@ impl Listeners {
         let mut bound = Vec::new();
         for (address, service) in wanted {
             let listen = |cause| StartError::Listen { address, cause };
-            bound.push((TcpListener::bind(address).await.map_err(listen)?, service));
+            let socket = TcpListener::bind(address).await.map_err(listen)?;
+            let encryption = guards.ingress.encryption.clone();
+            bound.push((Listener { socket, encryption }, service));
         }
         Ok(Self(bound))
     }
@@ -81,19 +84,21 @@ impl Service {
 }
 
 /// What the services of the node need to know.
-pub(super) fn http_config(config: &Effective) -> HttpConfig {
+pub(super) fn http_config(config: &Effective, guards: &Guards) -> HttpConfig {
     let settings = &config.node.ingress;
     let limits = HttpLimits {
         connections: usize::try_from(settings.connections).unwrap_or(usize::MAX),
         drain: config.node.shutdown_grace.min(HttpLimits::default().drain),
         message_bytes: usize::try_from(settings.body_bytes).unwrap_or(usize::MAX),
         call_timeout: settings.call_timeout,
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
         wait_max: settings.call_timeout_longest,
         ..HttpLimits::default()
     };
     HttpConfig {
         limits,
-        token: config.ingress_token.as_ref().map(|token| token.expose().to_owned()),
+        tokens: guards.ingress.tokens.clone(),
         ingresses: ingresses(&config.module),
         egresses: readable(&config.module),
     }

@@ -24,6 +24,7 @@ use self::failure::Failure;
 use self::flags::ConfigFlags;
 use self::message::MessageArgs;
 use self::output::Output;
+pub use self::parse::address as parse_address;
 use self::reload::ReloadArgs;
 use self::state::StateCommand;
 use crate::{app, config};

@@ -8,7 +8,7 @@ use tidegate_core::address::{Address, Typename};
 use crate::config::node::parse_duration;
 
 /// `namespace/type/id`; the id may have slashes of its own.
-pub(super) fn address(text: &str) -> Result<Address, String> {
+pub fn address(text: &str) -> Result<Address, String> {
     let mut parts = text.splitn(3, '/');
     let (Some(namespace), Some(name), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("an address is namespace/type/id".to_owned());
@@ -31,11 +31,12 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
 pub(super) fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("it is not a URL: {error}"))?;
     match (url.scheme_str(), url.query()) {
-        (Some("http"), None) if url.host().is_some_and(|host| !host.is_empty()) => Ok(url),
-        (Some("https"), _) => {
-            Err("only http:// can be used, for example through a proxy on this machine".to_owned())
+        (Some("http" | "https"), None) if url.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(url)
         }
-        _ => Err("it must look like http://127.0.0.1:8080".to_owned()),
+        _ => {
+            Err("it must look like http://127.0.0.1:8080 or https://gateway.example.com".to_owned())
+        }
     }
 }
 

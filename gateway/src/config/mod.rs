@@ -18,13 +18,16 @@ use std::path::{Path, PathBuf};
 use self::fault::{Code, Fault, Faults};
 pub use self::module::ModuleConfig;
 pub use self::node::NodeSettings;
-use self::node::{EffectiveSetting, Given};
-pub use self::token::{Token, TokenError};
+use self::node::{EffectiveSetting, Given, GuardSettings};
+pub use self::token::{Token, TokenError, TokenSource};
 
 /// The file that is read if none is named and it is there.
 const FILE: &str = "tidegate.toml";
 /// The variable that names another one.
 const FILE_VARIABLE: &str = "TIDEGATE_CONFIG";
+/// The variables with tokens themselves, for those who keep secrets in the environment. They are no settings: those are shown.
+const INGRESS_TOKENS: &str = "TIDEGATE_INGRESS_TOKENS";
+const ADMIN_TOKENS: &str = "TIDEGATE_ADMIN_TOKENS";
 
 /// What a command was given to find its configuration.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +47,10 @@ pub struct Effective {
     pub node: NodeSettings,
     /// What the application is.
     pub module: ModuleConfig,
-    /// What clients must bring to be let in; nothing lets everybody in.
-    pub ingress_token: Option<Token>,
+    /// What clients must bring to be let in.
+    pub ingress_tokens: TokenSource,
+    /// What operators must bring to be let in.
+    pub admin_tokens: TokenSource,
     /// Each setting with where its value comes from.
     pub settings: Vec<EffectiveSetting>,
     /// What is doubtful.
@@ -57,10 +62,15 @@ pub fn load(inputs: Inputs) -> Result<Effective, Faults> {
     let mut faults = Faults::default();
     let file = node_file(&inputs, &mut faults);
     let given = Given { file, environment: inputs.environment, flags: inputs.flags };
+    let variable = |name: &str| given.environment.get(name).map(String::as_str);
     let (node, settings) = node::settle(&given, &mut faults);
     let module = read_module(&node.module, &mut faults);
-    let ingress_token =
-        node.ingress.token_file.as_deref().and_then(|path| read_token(path, &mut faults));
+    let ingress_tokens =
+        tokens(&node.ingress.guard, INGRESS_TOKENS, variable(INGRESS_TOKENS), &mut faults);
+    let admin_tokens = tokens(&node.admin_guard, ADMIN_TOKENS, variable(ADMIN_TOKENS), &mut faults);
+    if !node.admin_listen.ip().is_loopback() && !admin_tokens.is_required() {
+        faults.push(exposed(&node));
+    }
     faults.sort();
     if node.strict {
         faults.make_strict();
@@ -68,7 +78,7 @@ pub fn load(inputs: Inputs) -> Result<Effective, Faults> {
     if faults.has_errors() {
         return Err(faults);
     }
-    Ok(Effective { node, module, ingress_token, settings, warnings: faults })
+    Ok(Effective { node, module, ingress_tokens, admin_tokens, settings, warnings: faults })
 }
 
 /// The text of `tidegate.toml` with its name; a file that was named must be there.
@@ -113,16 +123,34 @@ fn read_module(path: &Path, faults: &mut Faults) -> ModuleConfig {
     }
 }
 
-fn read_token(path: &Path, faults: &mut Faults) -> Option<Token> {
-    let source = || path.display().to_string();
-    match Token::of_file(path) {
-        Ok(token) => return Some(token),
-        Err(TokenError::Unreadable(error)) => faults.push(unreadable(path, &error)),
-        Err(error @ TokenError::NotAToken) => {
-            faults.push(Fault::new(Code::BadValue, source(), error.to_string()));
-        }
+/// The tokens of a listener, which can be read now.
+fn tokens(
+    guard: &GuardSettings,
+    name: &'static str,
+    variable: Option<&str>,
+    faults: &mut Faults,
+) -> TokenSource {
+    let source = TokenSource::new(guard.token_file.clone(), variable).unwrap_or_else(|error| {
+        faults.push(Fault::new(Code::BadValue, name, error.to_string()));
+        TokenSource { file: guard.token_file.clone(), fixed: Vec::new() }
+    });
+    if let (Some(path), Err(error)) = (&source.file, source.read()) {
+        faults.push(match &error {
+            TokenError::Unreadable(error) => unreadable(path, error),
+            _ => Fault::new(Code::BadValue, path.display().to_string(), error.to_string()),
+        });
     }
-    None
+    source
+}
+
+/// Operators see payloads, so others than this machine must prove that they may.
+fn exposed(node: &NodeSettings) -> Fault {
+    let text = format!(
+        "`admin.listen` is {}, which others than this machine can reach, and no token is required there",
+        node.admin_listen
+    );
+    let fault = Fault::new(Code::Contradiction, "admin.listen", text);
+    fault.with_help(format!("give `admin.token_file` or {ADMIN_TOKENS}, or listen on 127.0.0.1"))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Fault {

@@ -32,6 +32,7 @@ pub mod records;
 mod request;
 mod result_lines;
 pub mod serve;
+pub mod tokens;
 mod value;
 mod window;
 
@@ -39,11 +40,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::AUTHORIZATION;
 use tidegate_core::address::EgressId;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +48,7 @@ use self::budget::Budget;
 use self::limits::HttpLimits;
 use self::problem::Problem;
 use self::records::{HttpIngressConfig, Ingresses, PathConflict};
+use self::tokens::{Tokens, guarded};
 use super::Door;
 
 /// What the HTTP server offers.
@@ -58,8 +56,8 @@ use super::Door;
 pub struct HttpConfig {
     /// Bounds and timeouts.
     pub limits: HttpLimits,
-    /// If given, every request must carry `Authorization: Bearer <token>`.
-    pub token: Option<String>,
+    /// If given, every request must carry `Authorization: Bearer <token>` with one of them.
+    pub tokens: Option<Arc<Tokens>>,
     /// Declared ingresses.
     pub ingresses: Vec<HttpIngressConfig>,
     /// Egresses that may be read.
@@ -73,7 +71,7 @@ struct Shared {
     budget: Budget,
     /// Changes while the node runs, when the application is declared anew.
     declared: ArcSwap<Declared>,
-    token: Option<blake3::Hash>,
+    tokens: Option<Arc<Tokens>>,
     stopping: CancellationToken,
 }
 
@@ -116,7 +114,7 @@ impl HttpServices {
             door,
             budget: Budget::new(config.limits.bytes_in_flight),
             declared: ArcSwap::from_pointee(Declared::new(config.ingresses, config.egresses)?),
-            token: config.token.map(|token| blake3::hash(token.as_bytes())),
+            tokens: config.tokens,
             limits: config.limits,
             stopping,
         })))
@@ -129,20 +127,20 @@ impl HttpServices {
 
     /// The service of the node's listener.
     pub fn router(&self) -> Router {
-        Router::new()
+        let router = Router::new()
             .route("/v1/functions/{namespace}/{type}/{id}/send", post(functions::send))
             .route("/v1/functions/{namespace}/{type}/{id}/call", post(functions::call))
             .route("/v1/messages", post(messages::receive))
             .route("/v1/egress/{namespace}/{name}", get(egress::read))
             .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
             .fallback(records::receive)
-            .layer(middleware::from_fn_with_state(self.0.clone(), authorise))
-            .with_state(self.0.clone())
+            .with_state(self.0.clone());
+        self.guarded(router)
     }
 
     /// The service of the playground's ingress, for a listener of its own.
     pub fn playground_ingress(&self) -> Router {
-        playground::ingress(self.0.clone())
+        self.guarded(playground::ingress(self.0.clone()))
     }
 
     /// The service of the playground's egress, for a listener of its own: topics with the egresses that they are inside.
@@ -150,7 +148,12 @@ impl HttpServices {
         &self,
         topics: impl IntoIterator<Item = (String, EgressId)>,
     ) -> Router {
-        playground::egress(self.0.clone(), topics)
+        self.guarded(playground::egress(self.0.clone(), topics))
+    }
+
+    /// No service lets in whom another one would not.
+    fn guarded(&self, router: Router) -> Router {
+        guarded(router, self.0.tokens.clone(), &[])
     }
 }
 
@@ -164,18 +167,4 @@ pub fn router(
     stopping: CancellationToken,
 ) -> Result<Router, PathConflict> {
     Ok(HttpServices::new(door, config, stopping)?.router())
-}
-
-/// Compares hashes, whose comparison takes the same time for every input, so that neither the token nor its length leaks.
-async fn authorise(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Some(expected) = app.token else { return next.run(request).await };
-    let given = request.headers().get(AUTHORIZATION).and_then(|header| {
-        let (scheme, token) = header.as_bytes().split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| blake3::hash(token))
-    });
-    if given == Some(expected) {
-        next.run(request).await
-    } else {
-        Problem::Unauthorised.into_response()
-    }
 }

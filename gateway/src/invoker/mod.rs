@@ -29,6 +29,7 @@ mod config;
 mod dispatch;
 mod encoding;
 mod endpoint;
+pub mod examine;
 mod fault;
 mod http;
 mod lane;
@@ -53,6 +54,7 @@ pub use self::dispatch::Invoker;
 pub use self::fault::InvokeError;
 pub use self::routes::{Introduced, Prepared};
 pub use self::tls::{Identity, TlsConfig, TlsError};
+pub(crate) use self::tls::{client as encrypting_client, client_without_trust};
 
 /// Where answers go: an `InvocationSucceeded`, `InvocationIncomplete` or `InvocationFailed` for a partition. Must not block.
 pub type Answers = Arc<dyn Fn(PartitionId, Event) + Send + Sync>;

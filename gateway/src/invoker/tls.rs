@@ -58,7 +58,7 @@ fn reasons(errors: &[rustls_native_certs::Error]) -> String {
 }
 
 /// The client side of encrypted connections.
-pub(super) fn client(config: &TlsConfig) -> Result<ClientConfig, TlsError> {
+pub(crate) fn client(config: &TlsConfig) -> Result<ClientConfig, TlsError> {
     let roots = match &config.trusted {
         Some(pem) => given_roots(pem)?,
         None => system_roots()?,
@@ -72,7 +72,7 @@ pub(super) fn client(config: &TlsConfig) -> Result<ClientConfig, TlsError> {
 }
 
 /// For connections that are not encrypted: what would be is refused.
-pub(super) fn client_without_trust() -> Result<ClientConfig, TlsError> {
+pub(crate) fn client_without_trust() -> Result<ClientConfig, TlsError> {
     Ok(builder(RootCertStore::empty())?.with_no_client_auth())
 }
 

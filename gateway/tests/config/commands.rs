@@ -234,7 +234,7 @@ async fn a_token_is_sent_but_never_shown() {
     assert!(out(&shown).contains("token_file = "), "{}", out(&shown));
     assert!(!out(&shown).contains("s3cret"));
 
-    let broken = write(folder.path(), "broken", "s3cret s3cret");
+    let broken = write(folder.path(), "broken", "s3cret s3cr\u{e9}t");
     for file in [broken.as_str(), "no such file"] {
         let call = run(&["call", "a/b/c", "x", "--token-file", file, "--url", &url]).await;
         assert_eq!(call.status.code(), Some(2), "{}", err(&call));

@@ -19,7 +19,8 @@ fn effective() -> Effective {
     let (node, settings) = settle(&given, &mut faults);
     let module = module::read(include_str!("whole.yaml"), "module.yaml", &mut faults);
     assert!(faults.is_empty(), "{faults}");
-    Effective { node, module, ingress_token: None, settings, warnings: faults }
+    let (ingress_tokens, admin_tokens) = Default::default();
+    Effective { node, module, ingress_tokens, admin_tokens, settings, warnings: faults }
 }
 
 fn golden(name: &str, shown: &str) {

@@ -203,3 +203,34 @@ proptest! {
         faults(&given(&file, &[], &[(SETTINGS[which].key, &value)]));
     }
 }
+
+#[test]
+fn a_certificate_and_its_key_belong_together() {
+    let half = faults(&given("[ingress]\ntls_certificate = \"cert.pem\"\n", &[], &[]));
+    assert!(half.to_string().contains("belong together"), "{half}");
+    let lonely = faults(&given("[admin]\ntls_client_authorities = \"ca.pem\"\n", &[], &[]));
+    assert!(lonely.to_string().contains("means nothing without"), "{lonely}");
+    let both = "[ingress]\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\n";
+    assert!(faults(&given(both, &[], &[])).is_empty());
+}
+
+#[test]
+fn operators_come_from_this_machine_or_bring_a_token() {
+    let loaded = |variables: &[(&str, &str)]| {
+        let folder = tempfile::TempDir::new().unwrap();
+        let module = folder.path().join("module.yaml");
+        std::fs::write(&module, include_str!("whole.yaml")).unwrap();
+        let module = module.display().to_string();
+        let environment = variables.iter().copied().chain([("TIDEGATE_MODULE", module.as_str())]);
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        load(Inputs { environment: environment.collect(), ..Inputs::default() })
+    };
+    let everywhere = ("TIDEGATE_ADMIN_LISTEN", "0.0.0.0:9090");
+    let open = loaded(&[everywhere]).unwrap_err().to_string();
+    assert!(open.contains("TG-0109") && open.contains("TIDEGATE_ADMIN_TOKENS"), "{open}");
+    let guarded = loaded(&[everywhere, ("TIDEGATE_ADMIN_TOKENS", "s3cret n3w")]).unwrap();
+    assert_eq!(guarded.admin_tokens.read().unwrap().len(), 2);
+    assert!(!format!("{guarded:?}").contains("s3cret"), "tokens are not shown");
+    let empty = loaded(&[("TIDEGATE_INGRESS_TOKENS", " ")]).unwrap_err().to_string();
+    assert!(empty.contains("TG-0104"), "an empty variable must not open the door: {empty}");
+}

@@ -1,6 +1,7 @@
 //! A deployment whose nodes live one after the other: the rows, the logs and the ownership file stay, the rest is new.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -90,9 +91,15 @@ pub(crate) struct Deployment {
     pub(crate) rows: MemoryStore,
     logs: Logs,
     first: Mutex<Option<Ulid>>,
+    /// By how much the wall clock has been set wrong, in microseconds.
+    jumped: Arc<AtomicI64>,
+    created: Instant,
 }
 
 type Logs = Arc<Mutex<BTreeMap<Ulid, Arc<MemoryLog>>>>;
+
+/// What the wall clock of a deployment says at first, in microseconds since the Unix epoch.
+const WALL_US: u64 = 1_700_000_000_000_000;
 
 /// How a node lives.
 #[derive(Clone, Copy)]
@@ -149,7 +156,22 @@ impl Sink for Journal {
 impl Deployment {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        Self { directory, rows: MemoryStore::new(), logs: Logs::default(), first: Mutex::default() }
+        let (logs, first, rows) = (Logs::default(), Mutex::default(), MemoryStore::new());
+        Self { directory, rows, logs, first, jumped: Arc::default(), created: Instant::now() }
+    }
+
+    /// Sets the wall clock forward or back by so many seconds.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.jumped.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+
+    /// A clock that follows the wall clock of this deployment.
+    fn clock(&self) -> Clock {
+        let (jumped, created) = (Arc::clone(&self.jumped), self.created);
+        Clock::following(Box::new(move || {
+            let right = WALL_US + created.elapsed().as_micros() as u64;
+            right.saturating_add_signed(jumped.load(Ordering::Relaxed))
+        }))
     }
 
     /// Starts a node that is expected to start.
@@ -170,7 +192,7 @@ impl Deployment {
         let inboxes = (0..).map(PartitionId).zip(inboxes).collect();
         let functions = Functions::new(life.behaviour, handles.clone());
         let (failed, failures) = unbounded_channel();
-        let (budget, clock) = (Budget::new(life.budget, PARTITIONS.get()), Clock::start());
+        let (budget, clock) = (Budget::new(life.budget, PARTITIONS.get()), self.clock());
         let journal = Arc::new(Journal::default());
         let logs = Arc::clone(&self.logs);
         let shared = Arc::new(Shared {

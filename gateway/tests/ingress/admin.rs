@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tidegate::admin::module::{ReloadError, ReloadModule, Reloaded};
 use tidegate::admin::readiness::Readiness;
 use tidegate::admin::{BindError, bind, metrics, router, serve};
+use tidegate::config::TokenSource;
+use tidegate::ingress::http::tokens::Tokens;
 use tokio_util::sync::CancellationToken;
 
 use super::door::FakeDoor;
@@ -32,11 +34,15 @@ struct Admin {
 
 impl Admin {
     async fn start() -> Self {
+        Self::guarded(None).await
+    }
+
+    async fn guarded(tokens: Option<Arc<Tokens>>) -> Self {
         let readiness = Readiness::default();
         let handle = metrics::detached_handle().unwrap();
         let door = Arc::new(FakeDoor::open());
-        let router = router(door, readiness.clone(), handle, Arc::new(Starting));
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let router = router(door, readiness.clone(), handle, Arc::new(Starting), tokens);
+        let listener = bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router, CancellationToken::new()));
         Self { address, readiness }
@@ -83,15 +89,28 @@ async fn values_are_shown_with_what_they_mean() {
 
 #[tokio::test]
 async fn other_interfaces_than_loopback_are_refused() {
-    let refused = bind("0.0.0.0:0".parse().unwrap()).await;
+    let refused = bind("0.0.0.0:0".parse().unwrap(), false).await;
     assert!(matches!(refused, Err(BindError::NotLoopback(_))));
+    assert!(bind("0.0.0.0:0".parse().unwrap(), true).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_there_are_tokens_only_probes_come_in_without_one() {
+    let source = TokenSource::new(None, Some("s3cret")).unwrap();
+    let admin = Admin::guarded(Tokens::read(source).unwrap()).await;
+    assert_eq!(admin.get("/livez").await.0, 200);
+    assert_eq!(admin.get("/readyz").await.0, 503);
+    for path in ["/metrics", "/v1/state/shop/cart/ann", "/livez/..", "//livez", "/nowhere"] {
+        let (status, body) = admin.get(path).await;
+        assert!(status == 401 && body.contains("TG-0311"), "{path}: {status} {body}");
+    }
 }
 
 #[tokio::test]
 async fn a_node_that_starts_takes_no_other_module() {
     let handle = metrics::detached_handle().unwrap();
     let door = Arc::new(FakeDoor::open());
-    let router = router(door, Readiness::default(), handle, Arc::new(Starting));
+    let router = router(door, Readiness::default(), handle, Arc::new(Starting), None);
     let request = Request::post("/v1/module/reload").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     assert_eq!(response.status(), 503);
@@ -108,7 +127,7 @@ async fn metrics_of_the_process_are_shown() {
     let handle = metrics::install_recorder().unwrap();
     ::metrics::counter!("tidegate_test_total").increment(3);
     let door = Arc::new(FakeDoor::open());
-    let router = router(door, Readiness::default(), handle, Arc::new(Starting));
+    let router = router(door, Readiness::default(), handle, Arc::new(Starting), None);
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidegate::config::TokenSource;
+use tidegate::ingress::http::tokens::Tokens;
 use tidegate::payload::{BYTES, JSON, STRING, unwrap_text, wrap_text};
 
 use super::server::{Server, config};
@@ -175,12 +177,14 @@ async fn keys_have_bounds() {
 #[tokio::test]
 async fn a_token_is_required_where_one_is_set() {
     let mut config = config();
-    config.token = Some("s3cret".to_owned());
+    let source = TokenSource::new(None, Some("s3cret n3w")).unwrap();
+    config.tokens = Tokens::read(source).unwrap();
     let server = Server::with(FakeDoor::open(), config).await;
     let post = async |token| server.post(SEND, &[("authorization", token)], "").await;
     assert_eq!(post("Bearer s3cret").await.status, 202);
     assert_eq!(post("bearer s3cret").await.status, 202);
-    for wrong in ["Bearer s3cre", "Bearer ", "Basic s3cret", "s3cret"] {
+    assert_eq!(post("Bearer n3w").await.status, 202);
+    for wrong in ["Bearer s3cre", "Bearer s3cret n3w", "Bearer ", "Basic s3cret", "s3cret"] {
         let answer = post(wrong).await;
         assert_eq!(answer.problem(), (401, "TG-0311".to_owned()));
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -5,6 +5,7 @@ mod admin;
 mod connections;
 mod door;
 mod egress;
+mod encrypted;
 mod functions;
 mod messages;
 mod records;

@@ -16,6 +16,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tidegate::ingress::http::limits::HttpLimits;
 use tidegate::ingress::http::records::{HttpIngressConfig, KeyRule};
+use tidegate::ingress::http::serve::Listener;
+use tidegate::ingress::http::serve::encryption::Encryption;
 use tidegate::ingress::http::{HttpConfig, router, serve};
 use tidegate_core::address::Typename;
 use tokio::net::TcpListener;
@@ -51,7 +53,7 @@ pub(crate) fn config() -> HttpConfig {
     HttpConfig {
         // A test that waits for a notice must not be saved by polling.
         limits: HttpLimits { egress_poll: Duration::from_secs(3600), ..HttpLimits::default() },
-        token: None,
+        tokens: None,
         ingresses: vec![
             ingress(
                 "/orders",
@@ -72,12 +74,21 @@ impl Server {
     }
 
     pub(crate) async fn with(door: FakeDoor, config: HttpConfig) -> Self {
+        Self::encrypting(door, config, None).await
+    }
+
+    pub(crate) async fn encrypting(
+        door: FakeDoor,
+        config: HttpConfig,
+        encryption: Option<Arc<Encryption>>,
+    ) -> Self {
         let door = Arc::new(door);
         let stopping = CancellationToken::new();
         let limits = config.limits.clone();
         let router = router(door.clone(), config, stopping.clone()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Listener { socket, encryption };
         let task = tokio::spawn(serve::serve(listener, router, limits, stopping.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { door, address, stopping, task, client }

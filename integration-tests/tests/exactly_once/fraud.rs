@@ -8,8 +8,10 @@ use std::time::Duration;
 use integration_tests::binaries::fraud_detection;
 use integration_tests::chance::Chance;
 use integration_tests::gateway::Gateway;
+use integration_tests::module::BAD_NETWORK;
 use integration_tests::ports;
 use integration_tests::process::Process;
+use integration_tests::proxy::{Fault, FaultProxy};
 use integration_tests::rows::read_all;
 use integration_tests::wait::{PATIENCE, until};
 use serde_json::Value;
@@ -20,6 +22,10 @@ const MODULE: &str = include_str!("../../../samples/fraud-detection/module.yaml"
 const TRANSACTIONS: &str = "6000";
 /// Few enough that feeding lasts longer than the kills.
 const TRANSACTIONS_PER_SECOND: &str = "400";
+/// Of a hundred requests.
+const FAULTS: u64 = 20;
+/// Longer than the gateway waits.
+const HOLD: Duration = Duration::from_millis(1500);
 const KILLS: usize = 12;
 const KILLS_WHILE_FEEDING: usize = 8;
 
@@ -96,10 +102,29 @@ async fn kill_them(gateway: &mut Gateway, sample: &mut Sample, feed: &mut Proces
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alerts_counts_and_timers_are_those_of_an_undisturbed_run() {
+    run_while_parts_are_killed(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_loses_repeats_and_cuts_off_changes_no_outcome() {
+    run_while_parts_are_killed(Some(FAULTS)).await;
+}
+
+/// Runs the sample to its end, with so many of a hundred requests to functions hurt on their way.
+async fn run_while_parts_are_killed(faults: Option<u64>) {
     let mut gateway = Gateway::new("").with("store-flush-interval", "500ms");
     let folder = gateway.path("");
     let mut sample = Sample::start(&folder);
-    gateway.declare(MODULE.replace("127.0.0.1:8081", &sample.functions.to_string()));
+    let proxy = match faults {
+        Some(percent) => {
+            Some(FaultProxy::before(sample.functions, Chance::new(), percent, HOLD).await)
+        }
+        None => None,
+    };
+    let endpoint = proxy.as_ref().map_or(sample.functions, FaultProxy::address);
+    let module = MODULE.replace("127.0.0.1:8081", &endpoint.to_string());
+    let network = if proxy.is_some() { BAD_NETWORK } else { "" };
+    gateway.declare(module.replacen("/\n---", &format!("/{network}\n---"), 1));
     run_to_end(
         &["generate", "--seed", "7", "--transactions", TRANSACTIONS, "--file", "data.csv"],
         &folder,
@@ -118,6 +143,10 @@ async fn alerts_counts_and_timers_are_those_of_an_undisturbed_run() {
     let kills = kill_them(&mut gateway, &mut sample, &mut feed).await;
     assert!(kills >= KILLS_WHILE_FEEDING, "only {kills} kills hit the feed");
 
+    if let Some(proxy) = &proxy {
+        let done = proxy.done();
+        assert_eq!(done.len(), Fault::ALL.len(), "not every fault was met: {done:?}");
+    }
     // The feed succeeds only if exactly the expected alerts have come, each once.
     let ended = feed.wait().await;
     assert!(ended.success(), "{}", feed.errors());

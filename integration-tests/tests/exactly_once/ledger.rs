@@ -2,120 +2,43 @@
 //! is repeated gets the reply that it got, or would have got, before.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use integration_tests::chance::Chance;
 use integration_tests::chaos::kill_again_and_again;
 use integration_tests::functions::Functions;
-use integration_tests::gateway::{Gateway, TEXT, call};
+use integration_tests::gateway::{Gateway, TEXT};
 use integration_tests::http::Http;
+use integration_tests::ledger::{self, Seen, perform, transfers};
 use integration_tests::module::Module;
-use integration_tests::wait::until_equal;
-use serde::{Deserialize, Serialize};
-use tidegate_sdk::{
-    Context, Error, FunctionSpec, FunctionType, JsonType, Message, StatefulFunctions, ValueSpec,
-};
+use integration_tests::proxy::{Fault, FaultProxy};
+use integration_tests::wait::{PATIENCE, until_equal};
 
-const ACCOUNT: FunctionType = FunctionType::named("bank/account");
-const BALANCE: ValueSpec<i64> = ValueSpec::named("balance");
-const SEEN: ValueSpec<Seen> = ValueSpec::named("seen");
 const ACCOUNTS: u64 = 20;
-const TRANSFERS: usize = 600;
+const TRANSFERS: u64 = 600;
 const KILLS: usize = 8;
 const CLIENTS: usize = 8;
+/// Of a hundred requests.
+const FAULTS: u64 = 25;
+/// Longer than the gateway waits.
+const HOLD: Duration = Duration::from_millis(1500);
 
-#[derive(Serialize, Deserialize)]
-struct Deposit(i64);
-
-impl JsonType for Deposit {
-    const TYPENAME: &'static str = "bank/deposit";
-}
-
-/// How often each numbered notice was processed.
-#[derive(Serialize, Deserialize, Default)]
-struct Seen(BTreeMap<String, u32>);
-
-impl JsonType for Seen {
-    const TYPENAME: &'static str = "bank/seen";
-}
-
-/// Takes `<to> <amount>` from clients, deposits from other accounts, and `notice <number>`.
-async fn account(ctx: &mut Context, message: Message) -> Result<(), Error> {
-    let balance = ctx.get(&BALANCE)?.unwrap_or(0);
-    if message.is::<Deposit>() {
-        let Deposit(amount) = message.get()?;
-        return Ok(ctx.set(&BALANCE, &(balance + amount))?);
-    }
-    let text: String = message.get()?;
-    let (to, rest) = text.split_once(' ').ok_or("two words are expected")?;
-    if to == "notice" {
-        let mut seen = ctx.get(&SEEN)?.unwrap_or_default();
-        *seen.0.entry(rest.to_owned()).or_default() += 1;
-        return Ok(ctx.set(&SEEN, &seen)?);
-    }
-    let amount: i64 = rest.parse()?;
-    ctx.set(&BALANCE, &(balance - amount))?;
-    ctx.send(ACCOUNT.at(to), &Deposit(amount))?;
-    // Says what nobody could say again who processed the transfer once more.
-    ctx.reply(&format!("{text}: {} are left", balance - amount))?;
-    Ok(())
-}
-
-async fn started() -> (Gateway, Functions) {
-    let account = FunctionSpec::new(ACCOUNT).value(&BALANCE).value(&SEEN).handler(account);
-    let functions = Functions::serve(StatefulFunctions::new().with(account)).await;
-    let module = Module::serving("bank", functions.address(), &[]);
+async fn started(module: impl Into<String>) -> Gateway {
     let mut gateway = Gateway::new(module).with("store-flush-interval", "300ms");
     gateway.start().await;
-    (gateway, functions)
+    gateway
 }
 
-#[derive(Clone)]
-struct Transfer {
-    number: usize,
-    from: String,
-    text: String,
-}
-
-fn transfers(chance: &mut Chance, balances: &mut BTreeMap<String, i64>) -> Vec<Transfer> {
-    let mut transfer = |number| {
-        let (from, to) =
-            (format!("a{}", chance.below(ACCOUNTS)), format!("a{}", chance.below(ACCOUNTS)));
-        let amount = 1 + chance.below(100) as i64;
-        *balances.entry(from.clone()).or_default() -= amount;
-        *balances.entry(to.clone()).or_default() += amount;
-        Transfer { number, from, text: format!("{to} {amount}") }
-    };
-    (0..TRANSFERS).map(&mut transfer).collect()
-}
-
-/// Calls until there is a reply, many at the same time. Gives the replies by number.
-async fn perform(ingress: SocketAddr, transfers: Vec<Transfer>) -> BTreeMap<usize, String> {
-    let http = Http::new();
-    let calls = stream::iter(transfers).map(|transfer| {
-        let http = http.clone();
-        async move {
-            let address = format!("bank/account/{}", transfer.from);
-            let key = format!("transfer {}", transfer.number);
-            let answer = call(&http, ingress, &address, &key, &transfer.text).await;
-            (transfer.number, answer.text().to_owned())
-        }
-    });
-    calls.buffer_unordered(CLIENTS).collect().await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn transfers_are_applied_once_and_repeated_calls_get_the_same_reply() {
-    let (mut gateway, _functions) = started().await;
+/// Performs transfers while the gateway is killed, and once more afterwards, and checks what is left.
+async fn transfer(gateway: &mut Gateway, mut chance: Chance) {
     let mut balances = BTreeMap::new();
-    let transfers = transfers(&mut Chance::new(), &mut balances);
-    let performing = perform(gateway.ingress(), transfers.clone());
-    let (replies, ()) = tokio::join!(performing, kill_again_and_again(&mut gateway, KILLS));
-    assert_eq!(replies.len(), TRANSFERS);
+    let transfers = transfers(&mut chance, ACCOUNTS, 0..TRANSFERS, &mut balances);
+    let performing = perform(gateway.ingress(), transfers.clone(), CLIENTS, PATIENCE);
+    let (replies, ()) = tokio::join!(performing, kill_again_and_again(gateway, KILLS));
+    assert_eq!(replies.len() as u64, TRANSFERS);
 
     gateway.crash().await;
-    let repeated = perform(gateway.ingress(), transfers).await;
+    let repeated = perform(gateway.ingress(), transfers, CLIENTS, PATIENCE).await;
     assert!(repeated == replies, "a repeated call got another reply");
     for (account, balance) in &balances {
         let address = format!("bank/account/{account}");
@@ -126,8 +49,27 @@ async fn transfers_are_applied_once_and_repeated_calls_get_the_same_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transfers_are_applied_once_and_repeated_calls_get_the_same_reply() {
+    let functions = Functions::serve(ledger::functions()).await;
+    let mut gateway = started(Module::serving("bank", functions.address(), &[])).await;
+    transfer(&mut gateway, Chance::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_loses_repeats_and_cuts_off_changes_no_balance() {
+    let mut chance = Chance::new();
+    let functions = Functions::serve(ledger::functions()).await;
+    let proxy = FaultProxy::before(functions.address(), chance.fork(), FAULTS, HOLD).await;
+    let mut gateway = started(Module::behind_a_bad_network("bank", proxy.address())).await;
+    transfer(&mut gateway, chance).await;
+    let done = proxy.done();
+    assert_eq!(done.len(), Fault::ALL.len(), "not every fault was met: {done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_key_what_was_accepted_is_applied_once_and_what_is_unknown_at_most_once() {
-    let (mut gateway, _functions) = started().await;
+    let functions = Functions::serve(ledger::functions()).await;
+    let mut gateway = started(Module::serving("bank", functions.address(), &[])).await;
     let url = gateway.url("/v1/functions/bank/account/noted/send");
     let (finish, finished) = tokio::sync::oneshot::channel::<()>();
     let noting = async move {

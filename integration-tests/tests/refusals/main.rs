@@ -4,4 +4,5 @@
 mod clients;
 mod configuration;
 mod damage;
+mod guarded;
 mod start;

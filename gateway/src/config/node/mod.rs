@@ -1,5 +1,6 @@
 //! The settings of a node: `tidegate.toml`, the environment, and flags.
 
+mod guard;
 mod setting;
 mod settings;
 mod sheet;
@@ -8,6 +9,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
+pub use guard::GuardSettings;
 pub use setting::{SETTINGS, Setting};
 pub use settings::{
     IdempotencySettings, IngressSettings, LogSettings, NodeSettings, StoreSettings,

@@ -34,7 +34,11 @@ const fn setting(key: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// Every setting, in the order in which they are shown.
+<<<<<<< HEAD
 pub static SETTINGS: [Setting; 23] = [
+=======
+pub static SETTINGS: [Setting; 30] = [
+>>>>>>> proof
     setting("data", "DIR", "where the node keeps its log and its state"),
     setting("module", "FILE", "the file that describes the application"),
     setting("strict", "BOOL", "whether warnings about the configuration are errors"),
@@ -57,11 +61,52 @@ pub static SETTINGS: [Setting; 23] = [
         "how many connections are open at once; further ones wait",
     ),
     setting(
+        "ingress.header_timeout",
+        "DURATION",
+        "how long a client may take to send the head of a request",
+    ),
+    setting(
+        "ingress.idle_timeout",
+        "DURATION",
+        "how long a connection may rest between requests before it is closed",
+    ),
+    setting(
         "ingress.token_file",
         "FILE",
-        "a file with the token that clients must bring; empty lets everybody in",
+        "a file with the tokens that let clients in, one in each line; without it everybody is let in",
     ),
-    setting("admin.listen", "ADDRESS", "where health, metrics and inspection are served"),
+    setting(
+        "ingress.tls_certificate",
+        "FILE",
+        "the certificate of the listener, in PEM form; without it connections are not encrypted",
+    ),
+    setting("ingress.tls_key", "FILE", "the key of the certificate, in PEM form"),
+    setting(
+        "ingress.tls_client_authorities",
+        "FILE",
+        "the authorities that certificates of clients must come from, in PEM form; without it clients need none",
+    ),
+    setting(
+        "admin.listen",
+        "ADDRESS",
+        "where health, metrics and inspection are served; other addresses than loopback need a token",
+    ),
+    setting(
+        "admin.token_file",
+        "FILE",
+        "a file with the tokens that let clients in, one in each line; without it everybody is let in",
+    ),
+    setting(
+        "admin.tls_certificate",
+        "FILE",
+        "the certificate of the listener, in PEM form; without it connections are not encrypted",
+    ),
+    setting("admin.tls_key", "FILE", "the key of the certificate, in PEM form"),
+    setting(
+        "admin.tls_client_authorities",
+        "FILE",
+        "the authorities that certificates of clients must come from, in PEM form; without it clients need none",
+    ),
     setting(
         "memory.budget",
         "SIZE",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidegate_core::limits::{FRAME_BYTES_MAX, Limits, MESSAGE_BYTES_MAX};
 use tidegate_core::route::PartitionCount;
 
+use super::guard::{self, GuardSettings};
 use super::sheet::Sheet;
 use super::trace::TraceSettings;
 use super::value::{Bytes, Color, LogFilter, LogFormat};
@@ -32,6 +33,8 @@ pub struct NodeSettings {
     pub ingress: IngressSettings,
     /// Where health, metrics and inspection are served.
     pub admin_listen: SocketAddr,
+    /// Who is let in there.
+    pub admin_guard: GuardSettings,
     /// The memory for messages, values and caches.
     pub memory_bytes: u64,
     /// The state store.
@@ -61,8 +64,12 @@ pub struct IngressSettings {
     pub call_timeout_longest: Duration,
     /// How many connections are open at once.
     pub connections: u64,
-    /// The file with the token that clients must bring. Its content is in `Effective::ingress_token`.
-    pub token_file: Option<PathBuf>,
+    /// How long a client may take to send the head of a request.
+    pub header_timeout: Duration,
+    /// How long a connection may rest between requests.
+    pub idle_timeout: Duration,
+    /// Who is let in.
+    pub guard: GuardSettings,
 }
 
 /// The state store.
@@ -108,9 +115,12 @@ impl Default for NodeSettings {
                 call_timeout: Duration::from_secs(30),
                 call_timeout_longest: Duration::from_mins(5),
                 connections: 1024,
-                token_file: None,
+                header_timeout: Duration::from_secs(30),
+                idle_timeout: Duration::from_secs(75),
+                guard: GuardSettings::default(),
             },
             admin_listen: local(9090),
+            admin_guard: GuardSettings::default(),
             memory_bytes: 256 << 20,
             store: StoreSettings { cache_bytes: 64 << 20, flush_interval: Duration::from_secs(30) },
             node_log_backlog_bytes: 256 << 20,
@@ -142,9 +152,13 @@ impl NodeSettings {
                 call_timeout_longest: sheet
                     .read("ingress.call_timeout_longest", defaults.ingress.call_timeout_longest),
                 connections: sheet.read("ingress.connections", defaults.ingress.connections),
-                token_file: sheet.read("ingress.token_file", defaults.ingress.token_file),
+                header_timeout: sheet
+                    .read("ingress.header_timeout", defaults.ingress.header_timeout),
+                idle_timeout: sheet.read("ingress.idle_timeout", defaults.ingress.idle_timeout),
+                guard: GuardSettings::read(sheet, &guard::INGRESS),
             },
             admin_listen: sheet.read("admin.listen", defaults.admin_listen),
+            admin_guard: GuardSettings::read(sheet, &guard::ADMIN),
             memory_bytes: sheet.read("memory.budget", Bytes(defaults.memory_bytes)).0,
             store: StoreSettings {
                 cache_bytes: sheet.read("store.cache", Bytes(defaults.store.cache_bytes)).0,
@@ -177,6 +191,8 @@ impl NodeSettings {
                 "`admin.listen` and `ingress.listen` are the same address",
             );
         }
+        ingress.guard.check(sheet, &guard::INGRESS);
+        self.admin_guard.check(sheet, &guard::ADMIN);
         if ingress.body_bytes > MESSAGE_BYTES_MAX as u64 {
             sheet.contradiction(
                 "ingress.body_limit",

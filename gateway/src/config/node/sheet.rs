@@ -11,8 +11,18 @@ use crate::config::fault::{Code, Fault, Faults, Place};
 use crate::config::nearest::{did_you_mean, nearest};
 
 /// Environment variables that are not settings of a node: where its file is, and what clients use.
-const OTHER_VARIABLES: [&str; 4] =
-    ["TIDEGATE_CONFIG", "TIDEGATE_URL", "TIDEGATE_ADMIN_URL", "TIDEGATE_TOKEN_FILE"];
+const OTHER_VARIABLES: [&str; 10] = [
+    "TIDEGATE_CONFIG",
+    "TIDEGATE_URL",
+    "TIDEGATE_ADMIN_URL",
+    "TIDEGATE_TOKEN_FILE",
+    "TIDEGATE_TOKEN",
+    "TIDEGATE_CA",
+    "TIDEGATE_CLIENT_CERTIFICATE",
+    "TIDEGATE_CLIENT_KEY",
+    "TIDEGATE_INGRESS_TOKENS",
+    "TIDEGATE_ADMIN_TOKENS",
+];
 
 /// Where the value of a setting comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]

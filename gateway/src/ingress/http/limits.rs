@@ -21,11 +21,13 @@ pub struct HttpLimits {
     pub line_bytes_in_flight: usize,
     /// Largest head of a request, in bytes.
     pub header_bytes: usize,
-    /// Longest wait for the head of a request, and longest pause between requests on an HTTP/1 connection.
+    /// Longest wait for the head of a request, from its first byte on; and for the first request of a connection.
     pub header_timeout: Duration,
+    /// How long a connection may rest between requests.
+    pub idle_timeout: Duration,
     /// Longest wait for the next piece of a body.
     pub read_timeout: Duration,
-    /// Longest wait for the whole body of a request that is one message.
+    /// Longest wait for the whole body of a request that is one message, and for a whole line from its first byte on.
     pub body_timeout: Duration,
     /// Longest time in which a client takes nothing of a response that is ready.
     pub write_timeout: Duration,
@@ -53,8 +55,9 @@ impl Default for HttpLimits {
             bytes_in_flight: 256 << 20,
             lines_in_flight: 1024,
             line_bytes_in_flight: 4 << 20,
-            header_bytes: 64 << 10,
+            header_bytes: 32 << 10,
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
             read_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(60),

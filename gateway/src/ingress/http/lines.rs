@@ -1,9 +1,13 @@
 //! Splits a body into lines without ever holding more of it than one line and one piece.
 //!
 //! A line beyond the limit is reported and passed over without being kept. A line that grows long takes the largest share of the
-//! budget that it may need before it grows further, so that many half-received lines cannot exhaust memory or each other.
+//! budget that it may need before it grows further, so that many half-received lines cannot exhaust memory or each other. And it
+//! must be whole in time, for that share is not there for others meanwhile.
+
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::body::Pieces;
@@ -42,6 +46,9 @@ pub(super) struct Lines {
     partial: BytesMut,
     /// What the partial line holds of the budget.
     share: Option<Share>,
+    /// How long a line may take from its first byte on, and when that is over for the partial line.
+    patience: Duration,
+    due: Option<Instant>,
     /// The partial line is beyond the limit.
     too_long: bool,
     /// A line that waits for its share.
@@ -60,6 +67,8 @@ impl Lines {
             ahead: Bytes::new(),
             partial: BytesMut::new(),
             share: None,
+            patience: app.limits.body_timeout,
+            due: None,
             too_long: false,
             complete: None,
             number: 0,
@@ -109,7 +118,13 @@ impl Lines {
 
     /// Takes the next piece in. At the end, what is left is the last line.
     async fn receive(&mut self) -> Result<Option<Line>, Problem> {
-        match self.pieces.next().await? {
+        let piece = match self.due {
+            Some(due) => timeout_at(due, self.pieces.next())
+                .await
+                .map_err(|_| Problem::Body("the client took too long for a line"))?,
+            None => self.pieces.next().await,
+        };
+        match piece? {
             Some(piece) => {
                 self.ahead = piece;
                 Ok(None)
@@ -124,6 +139,7 @@ impl Lines {
     /// A line has ended with `rest`. Returns it at once only if it is refused.
     fn finish(&mut self, rest: Bytes) -> Option<Line> {
         self.number += 1;
+        self.due = None;
         if self.too_long || self.partial.len() + rest.len() > self.limit {
             self.drop_partial();
             self.too_long = false;
@@ -145,6 +161,9 @@ impl Lines {
 
     /// Keeps what was received of a line whose end is missing.
     async fn keep(&mut self) {
+        if !self.ahead.is_empty() && self.due.is_none() {
+            self.due = Some(Instant::now() + self.patience);
+        }
         let length = self.partial.len() + self.ahead.len();
         if self.too_long || length > self.limit {
             self.too_long = true;

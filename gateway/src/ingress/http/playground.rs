@@ -15,7 +15,6 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
@@ -29,7 +28,7 @@ use super::delivery;
 use super::problem::Problem;
 use super::request::{idempotency, idempotency_key, target_of, trace_of};
 use super::value::check_typename;
-use super::{App, authorise, body};
+use super::{App, body};
 use crate::ingress::{DoorError, EgressRecord, Inbound};
 use crate::payload::{STRING, text_of, wrap_text};
 
@@ -44,19 +43,17 @@ pub(super) fn ingress(app: App) -> Router {
         .route("/{namespace}/{type}/{id}", post(receive).put(receive))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound)
-        .layer(middleware::from_fn_with_state(app.clone(), authorise))
         .with_state(app)
 }
 
 /// The service that gives records of topics away.
 pub(super) fn egress(app: App, topics: impl IntoIterator<Item = (String, EgressId)>) -> Router {
     let topic = |(name, egress)| (name, Topic { egress, fetched: Mutex::default() });
-    let topics = Topics { app: app.clone(), topics: topics.into_iter().map(topic).collect() };
+    let topics = Topics { app, topics: topics.into_iter().map(topic).collect() };
     Router::new()
         .route("/{topic}", get(give))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound)
-        .layer(middleware::from_fn_with_state(app, authorise))
         .with_state(Arc::new(topics))
 }
 

@@ -86,6 +86,12 @@ pub enum Problem {
     /// Not declared as an HTTP egress.
     #[error("no HTTP egress of this name is declared")]
     UnknownEgress,
+    /// The head of the request.
+    #[error("the head of the request is larger than {limit} bytes")]
+    HeadTooLarge {
+        /// The bound, in bytes.
+        limit: usize,
+    },
     /// The query string.
     #[error("the query is not valid: {0}")]
     Query(String),
@@ -138,6 +144,9 @@ impl Problem {
             }
             Self::Cursor => ("TG-0316", StatusCode::BAD_REQUEST, "invalid cursor"),
             Self::UnknownEgress => ("TG-0317", StatusCode::NOT_FOUND, "unknown egress"),
+            Self::HeadTooLarge { .. } => {
+                ("TG-0322", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large")
+            }
             Self::Query(_) => ("TG-0318", StatusCode::BAD_REQUEST, "invalid query"),
         }
     }
