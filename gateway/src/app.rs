@@ -171,12 +171,8 @@ struct Serving {
     ingress: JoinHandle<()>,
     /// Ends what is for operators, which goes on to the last.
     operators: CancellationToken,
-<<<<<<< HEAD
-    admin: JoinHandle<std::io::Result<()>>,
-    traces: Option<telemetry::trace::Exporting>,
-=======
     admin: JoinHandle<()>,
->>>>>>> proof
+    traces: Option<telemetry::trace::Exporting>,
 }
 
 impl Serving {
@@ -184,13 +180,9 @@ impl Serving {
         open_files::allow(config.node.ingress.connections);
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
-<<<<<<< HEAD
         let traces = telemetry::trace::start(&config.node.trace)?;
-        let ports = Ports::bind(config).await?;
-=======
         let guards = Guards::read(config)?;
         let ports = Ports::bind(config, &guards).await?;
->>>>>>> proof
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
         let (handles, inboxes) = drivers(config.node.partitions);
@@ -266,16 +258,10 @@ impl Serving {
         self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
-<<<<<<< HEAD
-        if let Ok(Err(error)) = self.admin.await {
-            tracing::warn!(%error, "the port for operators was not served to the end");
-        }
+        drop(self.admin.await);
         if let Some(traces) = self.traces {
             traces.stop().await;
         }
-=======
-        drop(self.admin.await);
->>>>>>> proof
         match &*stopped?.unflushed {
             [] => tracing::info!(
                 "the node has stopped; nothing is left in its log that is not in its store"

@@ -34,11 +34,7 @@ const fn setting(key: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// Every setting, in the order in which they are shown.
-<<<<<<< HEAD
-pub static SETTINGS: [Setting; 23] = [
-=======
-pub static SETTINGS: [Setting; 30] = [
->>>>>>> proof
+pub static SETTINGS: [Setting; 32] = [
     setting("data", "DIR", "where the node keeps its log and its state"),
     setting("module", "FILE", "the file that describes the application"),
     setting("strict", "BOOL", "whether warnings about the configuration are errors"),
