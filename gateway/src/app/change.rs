@@ -24,37 +24,23 @@ pub(super) struct Change {
 
 impl Change {
     pub(super) fn between(before: &ModuleConfig, after: &ModuleConfig) -> Self {
-        let mut change = Self::default();
+        let mut change = Self { fixed: fixed(before, after), ..Self::default() };
         compare(&before.endpoints, &after.endpoints, |endpoint, difference| {
             change.note(difference, endpoint_name(endpoint));
         });
         compare(&before.ingresses, &after.ingresses, |ingress, difference| {
-            let name = format!("ingress {}", ingress.id);
-            if difference != Difference::None
-                && matches!(ingress.kind, IngressKind::Playground { .. })
-            {
-                change.fixed.push(name.clone());
-            }
-            change.note(difference, name);
+            change.note(difference, format!("ingress {}", ingress.id));
         });
         compare(&before.egresses, &after.egresses, |egress, difference| {
-            change.egress(egress, difference);
+            match difference {
+                Difference::Added => change.opened.push(egress.id.clone()),
+                Difference::Removed => change.closed.push(egress.id.clone()),
+                Difference::Changed => change.reopened.push(egress.id.clone()),
+                Difference::None => {}
+            }
+            change.note(difference, format!("egress {}", egress.id));
         });
         change
-    }
-
-    fn egress(&mut self, egress: &Egress, difference: Difference) {
-        let (id, name) = (egress.id.clone(), format!("egress {}", egress.id));
-        if difference != Difference::None && matches!(egress.kind, EgressKind::Playground(_)) {
-            self.fixed.push(name.clone());
-        }
-        match difference {
-            Difference::Added => self.opened.push(id),
-            Difference::Removed => self.closed.push(id),
-            Difference::Changed => self.reopened.push(id),
-            Difference::None => {}
-        }
-        self.note(difference, name);
     }
 
     fn note(&mut self, difference: Difference, name: String) {
@@ -108,8 +94,7 @@ impl Named for Egress {
     }
 }
 
-/// Tells of each component of two modules what became of it. One that changed is told as it was if it cannot be as it was
-/// after a restart only.
+/// Tells what became of each component, first of those of the later module.
 fn compare<T: Named>(before: &[T], after: &[T], mut tell: impl FnMut(&T, Difference)) {
     for one in after {
         match before.iter().find(|other| one.is_named_as(other)) {
@@ -121,6 +106,26 @@ fn compare<T: Named>(before: &[T], after: &[T], mut tell: impl FnMut(&T, Differe
     for one in before.iter().filter(|one| !after.iter().any(|other| one.is_named_as(other))) {
         tell(one, Difference::Removed);
     }
+}
+
+/// Listeners are opened when the node starts.
+fn fixed(before: &ModuleConfig, after: &ModuleConfig) -> Vec<String> {
+    let ingresses = |module: &ModuleConfig| -> Vec<Ingress> {
+        let listens = |one: &&Ingress| matches!(one.kind, IngressKind::Playground { .. });
+        module.ingresses.iter().filter(listens).cloned().collect()
+    };
+    let egresses = |module: &ModuleConfig| -> Vec<Egress> {
+        let listens = |one: &&Egress| matches!(one.kind, EgressKind::Playground(_));
+        module.egresses.iter().filter(listens).cloned().collect()
+    };
+    let mut fixed = Vec::new();
+    if ingresses(before) != ingresses(after) {
+        fixed.push("ingress io.statefun.playground/ingress".to_owned());
+    }
+    if egresses(before) != egresses(after) {
+        fixed.push("egress io.statefun.playground/egress".to_owned());
+    }
+    fixed
 }
 
 fn endpoint_name(endpoint: &Endpoint) -> String {

@@ -33,8 +33,10 @@ impl Sinks {
             match &egress.kind {
                 EgressKind::Http(retention) => sinks.hold(&egress.id, retention, &acknowledge),
                 EgressKind::Playground(_) => {
+                    // What nobody fetches waits in rows.
+                    let retention = module::Retention { age: None, bytes: u64::MAX };
                     for topic in egress.inside() {
-                        sinks.hold(&topic, &module::Retention::default(), &acknowledge);
+                        sinks.hold(&topic, &retention, &acknowledge);
                     }
                 }
                 EgressKind::File { path } => {

@@ -87,6 +87,7 @@ async fn help_shows_commands_examples_and_exit_codes() {
         "config",
         "send",
         "call",
+        "reload",
         "state",
         "Exit codes:",
         "2  the command line",
@@ -94,7 +95,7 @@ async fn help_shows_commands_examples_and_exit_codes() {
     ] {
         assert!(out(&help).contains(part), "{part}");
     }
-    for command in [&["run"][..], &["config"], &["send"], &["call"], &["state"]] {
+    for command in [&["run"][..], &["config"], &["send"], &["call"], &["reload"], &["state"]] {
         let help = run(&[command, &["--help"]].concat()).await;
         assert!(out(&help).contains("Examples:"), "{command:?}");
     }

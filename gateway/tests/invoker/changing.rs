@@ -1,31 +1,29 @@
 //! Endpoints that are declared anew while requests wait for them and are under way.
 
-use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use tidegate::invoker::{EndpointConfig, FunctionPattern, UrlTemplate};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::server::{Partition, Server};
 
-/// A server that holds each answer until it gets a permit, and tells of each request.
-async fn holding() -> (Server, Arc<Semaphore>, UnboundedReceiver<()>) {
-    let permits = Arc::new(Semaphore::new(0));
+/// A server that holds each answer until it is told to go on, and tells of each request.
+async fn holding() -> (Server, Sender<()>, UnboundedReceiver<()>) {
+    let (go_on, held) = channel();
     let (tell, told) = unbounded_channel();
-    let held = Arc::clone(&permits);
+    let held = Mutex::new(held);
     let server = Server::start(move |_| {
         tell.send(()).unwrap();
-        while held.try_acquire().map(|permit| permit.forget()).is_err() {
-            // The server answers synchronously, one connection on one thread.
-            std::thread::yield_now();
-        }
+        // The server answers synchronously, and the test has threads enough for that.
+        held.lock().unwrap().recv().unwrap();
         Response::new(Full::<Bytes>::default())
     })
     .await;
-    (server, permits, told)
+    (server, go_on, told)
 }
 
 fn at(server: &Server, functions: &str) -> EndpointConfig {
@@ -44,7 +42,7 @@ fn change(partition: &Partition, endpoints: Vec<EndpointConfig>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_is_under_way_ends_and_what_waits_goes_to_the_new_endpoint() {
-    let (old, permits, mut asked) = holding().await;
+    let (old, go_on, mut asked) = holding().await;
     let mut partition = Partition::new(at(&old, "shop/*"));
     let under_way = partition.submit("a");
     asked.recv().await.unwrap();
@@ -54,13 +52,13 @@ async fn what_is_under_way_ends_and_what_waits_goes_to_the_new_endpoint() {
     change(&partition, vec![at(&new, "shop/*")]);
     assert_eq!(partition.succeeds().await, waiting, "the new endpoint has it");
     new.seen().await;
-    permits.add_permits(1);
+    go_on.send(()).unwrap();
     assert_eq!(partition.succeeds().await, under_way, "the old endpoint has answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_waits_for_a_function_that_nobody_serves_any_more_is_given_back() {
-    let (old, permits, mut asked) = holding().await;
+    let (old, go_on, mut asked) = holding().await;
     let mut partition = Partition::new(at(&old, "shop/*"));
     let under_way = partition.submit("a");
     asked.recv().await.unwrap();
@@ -68,7 +66,7 @@ async fn what_waits_for_a_function_that_nobody_serves_any_more_is_given_back() {
     change(&partition, Vec::new());
     let text = partition.fails().await;
     assert_eq!(text, "TG-0409 function `shop/cart` is declared by no endpoint");
-    permits.add_permits(1);
+    go_on.send(()).unwrap();
     assert_eq!(partition.succeeds().await, under_way);
 }
 

@@ -67,6 +67,17 @@ impl World {
         for partition in self.running() {
             let application = self.application.clone();
             self.tell(partition, Event::ApplicationChanged(application))?;
+            self.reopen_sinks(partition)?;
+        }
+        Ok(())
+    }
+
+    /// Other sinks come with another application: they get what was not acknowledged, from the first record on.
+    fn reopen_sinks(&mut self, partition: PartitionId) -> Checked {
+        let keys = self.sink.taken.keys().filter(|(of, _)| *of == partition).cloned();
+        for (_, egress) in keys.collect::<Vec<_>>() {
+            self.cover("a sink was opened anew");
+            self.tell(partition, Event::EgressReopened { egress })?;
         }
         Ok(())
     }
