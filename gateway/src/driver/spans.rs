@@ -61,14 +61,14 @@ impl Spans {
         let begun = SystemTime::now();
         let mut messages = Vec::new();
         for message in &mut group.messages {
-            let Some(sent) = message.argument.trace.take_if(|trace| trace.is_sampled()) else {
-                continue;
-            };
+            let sent = message.argument.trace.as_ref().filter(|trace| trace.is_sampled());
+            let Some(sent) = sent.map(Arc::clone) else { continue };
             Span::below(&sent, Kind::Internal, "wait", wall(sent.sent_at))
                 .with("tidegate.address", group.address.to_string())
                 .end(begun);
             let context = Arc::new(sent.child(trace::new_span_id(), now));
-            message.argument.trace = Some(Arc::clone(&context));
+            // The mailbox shares the message; only the function sees this one.
+            Arc::make_mut(message).argument.trace = Some(Arc::clone(&context));
             messages.push(Recorded { sequence: message.sequence, parent: sent.span_id, context });
         }
         if !messages.is_empty() {

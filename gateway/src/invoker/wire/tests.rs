@@ -362,8 +362,8 @@ fn traced(span: u8) -> Option<Arc<TraceContext>> {
 fn traced_group() -> Group {
     let mut group = group();
     group.messages.push(group.messages[0].clone());
-    group.messages[1].argument.trace = traced(1);
-    group.messages[2].argument.trace = traced(2);
+    Arc::make_mut(&mut group.messages[1]).argument.trace = traced(1);
+    Arc::make_mut(&mut group.messages[2]).argument.trace = traced(2);
     group
 }
 
