@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
+use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
 use tidegate_core::address::{Address, EgressId};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::message::TypedValue;
@@ -25,9 +25,9 @@ impl OpenDoor {
 
 #[async_trait]
 impl Door for OpenDoor {
-    async fn send(&self, message: Inbound) -> Result<Outcome, DoorError> {
-        self.0.lock().unwrap().push(message);
-        Ok(Outcome::Accepted)
+    fn send(&self, messages: Vec<Inbound>) -> Sent {
+        self.0.lock().unwrap().extend(messages);
+        Box::pin(std::future::ready(Vec::new()))
     }
 
     async fn call(&self, message: Inbound, _: Duration) -> Result<Outcome, DoorError> {

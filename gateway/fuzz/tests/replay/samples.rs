@@ -172,6 +172,7 @@ fn batch() -> Vec<u8> {
         batch: Some(BatchId { partition: number, epoch: 1, number: u64::from(number) }),
         attempt: 1,
         result: Some(result),
+        causes: None,
     };
     let failure = GroupFailure { text: "no stock".to_owned() };
     let groups = vec![
