@@ -38,8 +38,8 @@ impl Partition {
         match self.schedule.slot(address) {
             Some(Slot::Parked | Slot::Loading) => {}
             Some(_) => return,
-            None if self.state.residents.contains(address) => return,
-            None => self.state.residents.admit(address, Mailbox::unknown()),
+            None if self.state.resident(address).is_some() => return,
+            None => self.state.admit(address, Mailbox::unknown()),
         }
         self.orders.entry(address.clone()).or_default().push(order);
         self.carry_out_orders(now, address, out);
@@ -83,7 +83,7 @@ impl Partition {
     fn is_known(&self, address: &Address) -> bool {
         let loading = matches!(self.schedule.slot(address), Some(Slot::Loading));
         let headless = |resident: &Resident| resident.mailbox.wants_rows_from().is_some();
-        !loading && self.state.residents.get(address).is_some_and(|resident| !headless(resident))
+        !loading && self.state.resident(address).is_some_and(|resident| !headless(resident))
     }
 
     fn release(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
@@ -92,7 +92,7 @@ impl Partition {
     }
 
     fn drop_head(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
-        let Some(resident) = self.state.residents.get(address) else { return };
+        let Some(resident) = self.state.resident(address) else { return };
         let Some(head) = resident.mailbox.messages().front() else { return };
         let record = Record::HeadDropped {
             address: address.clone(),
@@ -100,7 +100,7 @@ impl Partition {
             completed: self.completed_without_reply(now, address, head),
         };
         self.commit(now, record, out);
-        let empty = self.state.residents.get(address).is_some_and(|it| it.mailbox.is_empty());
+        let empty = self.state.resident(address).is_some_and(|it| it.mailbox.is_empty());
         if empty {
             self.release(now, address, out);
         }

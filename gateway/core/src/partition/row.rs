@@ -98,7 +98,7 @@ pub enum Row {
     /// `Pause`.
     Pause(Signature),
     /// `Mailbox` with a sequence.
-    Message(Message),
+    Message(Arc<Message>),
     /// `Mailbox` without a sequence.
     Parked(Parked),
     /// `Timer`.
