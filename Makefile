@@ -16,11 +16,7 @@ TIMEOUT := $(and $(shell command -v timeout),timeout 120)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo test lint sim bench soak fuzz format clippy docs deny tools
-=======
-.PHONY: help demo test lint sim bench instructions format clippy docs deny tools
->>>>>>> main
+.PHONY: help demo test lint sim bench instructions soak fuzz format clippy docs deny tools
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +39,6 @@ sim: ## Simulate the core: SEED=n replays one seed with a trace, SEEDS=n tries s
 bench: ## Measure throughput and latency into bench.json; CASE=id measures one case
 	@$(CARGO) run --locked --release -p integration-tests --bin bench -- $(CASE)
 
-<<<<<<< HEAD
 soak: ## Run a gateway while everything around it fails, and check it: HOURS=n or MINUTES=n, one hour if not said; SEED=n
 	@$(CARGO) build --locked --release -p tidegate
 	@TEST_BINARIES="$(RELEASE)" $(CARGO) run --locked --release -p integration-tests --bin soak -- \
@@ -54,10 +49,9 @@ fuzz: ## Look for inputs that break parsers: TARGET=x tries one target, SECONDS=
 	@CARGO_TARGET_DIR="$(CACHE)/fuzz" RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/gateway/fuzz/instrument" \
 		$(CARGO) build --locked -p tidegate-fuzz --features libfuzzer --bin fuzz
 	@gateway/fuzz/run "$(CACHE)/fuzz" "$(or $(SECONDS),60)" $(TARGET)
-=======
+
 instructions: ## Count the core's instructions per message; UPDATE=1 makes them the figures to keep
 	@$(CARGO) bench --locked -p tidegate-core --bench instructions -- $(if $(UPDATE),--update)
->>>>>>> main
 
 format:
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --all --check; \
