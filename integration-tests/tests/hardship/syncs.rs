@@ -15,7 +15,20 @@ const SIGABRT: i32 = 6;
 /// A tracer that does something to every sync of the log, if this machine has one and lets it.
 fn tracer(effect: &str) -> Option<Vec<String>> {
     let inject = format!("inject=fdatasync:{effect}");
-    let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject];
+    let words = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        &inject,
+        // What is traced goes on when a tracer is killed, unless it says otherwise.
+        "/usr/bin/setpriv",
+        "--pdeathsig=KILL",
+    ];
     let tried = Command::new(words[0])
         .args(&words[1..])
         .arg("true")
