@@ -27,10 +27,13 @@ use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::clock::Clock;
 use crate::config::Effective;
+use crate::config::module::{Endpoint, FunctionPattern, Treatment};
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
 use crate::driver::meters::FunctionLabels;
+use crate::driver::pauses::Pauses;
 use crate::driver::retention::LogRetention;
+use crate::driver::turns::{Limit, Limits, TurnKeeper};
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
 use crate::ingress::http::records::PathConflict;
@@ -162,25 +165,29 @@ impl Serving {
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
         let edges = Edges::build(config, &handles)?;
+        let pauses = Arc::new(Pauses::default());
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
             Arc::clone(&budget),
             clock.clone(),
             edges.awaited(),
+            Arc::clone(&pauses),
         );
-        let door: Arc<dyn Door> = Arc::new(router);
+        let router = Arc::new(router);
+        let door: Arc<dyn Door> = router.clone();
         let stopping = CancellationToken::new();
         let listening = http::router(Arc::clone(&door), edges.http.clone(), stopping.clone())?;
         let operators = CancellationToken::new();
-        let admin = admin::router(door, readiness.clone(), metrics.clone());
+        let admin = admin::router(door, router, readiness.clone(), metrics.clone());
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
         tokio::spawn(admin::metrics::upkeep(metrics));
         tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
         tokio::spawn(edges.clone().expire(clock.clone()));
 
         let (failed, failures) = unbounded_channel();
-        let drivers = Drivers { handles, inboxes, clock, budget: Arc::clone(&budget), failed };
+        let shared = Arc::clone(&budget);
+        let drivers = Drivers { handles, inboxes, clock, budget: shared, pauses, failed };
         let node = take_over(config, &lock, &edges, drivers).await?;
         readiness.set(true);
         tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
@@ -249,6 +256,7 @@ struct Drivers {
     inboxes: BTreeMap<PartitionId, Inbox>,
     clock: Clock,
     budget: Arc<Budget>,
+    pauses: Arc<Pauses>,
     failed: UnboundedSender<DriverFailure>,
 }
 
@@ -258,6 +266,22 @@ fn drivers(partitions: PartitionCount) -> (Vec<DriverHandle>, BTreeMap<Partition
         (handle, (PartitionId(partition), inbox))
     };
     (0..partitions.get()).map(driver).unzip()
+}
+
+/// The limits that functions have over the whole node.
+fn limits_of(endpoints: &[Endpoint]) -> Limits {
+    let mut limits = Limits::default();
+    for endpoint in endpoints {
+        let Treatment { groups, messages_per_second, .. } = endpoint.treatment;
+        let limit = Limit { groups, messages_per_second };
+        match &endpoint.functions {
+            FunctionPattern::One(function) => limits.functions.insert(function.clone(), limit),
+            FunctionPattern::Namespace(namespace) => {
+                limits.namespaces.insert(namespace.clone(), limit)
+            }
+        };
+    }
+    limits
 }
 
 /// What the store's cache leaves of the memory.
@@ -285,7 +309,7 @@ async fn take_over(
     let options = SlateOptions { cache_bytes, ..SlateOptions::default() };
     let store: Arc<dyn StateStore> =
         Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
-    let Drivers { handles, inboxes, clock, budget, failed } = drivers;
+    let Drivers { handles, inboxes, clock, budget, pauses, failed } = drivers;
     let limits = budget.share(&node.limits());
     let flush = FlushPolicy {
         interval: node.store.flush_interval,
@@ -302,6 +326,8 @@ async fn take_over(
         invoker: edges.invoker(),
         durable_input: edges.durable_input(),
         sinks: edges.sinks(),
+        turns: TurnKeeper::new(limits_of(&config.module.endpoints), handles.clone()),
+        pauses,
         peers: handles,
         budget,
         load_slots: Arc::new(Semaphore::new(LOADS)),

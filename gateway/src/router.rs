@@ -1,11 +1,13 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
+mod operators;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::limits::MESSAGE_BYTES_MAX;
 use tidegate_core::message::TypedValue;
@@ -19,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
+use crate::driver::pauses::Pauses;
 use crate::driver::{Command, DriverHandle};
 use crate::egress::Awaited;
 use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
@@ -36,6 +39,8 @@ pub struct Router {
     reads: Arc<Semaphore>,
     /// Egresses whose records wait for readers.
     awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    /// What is paused.
+    pauses: Arc<Pauses>,
     /// Lets messages in that had to wait.
     _attendant: AbortOnDropHandle<()>,
 }
@@ -49,13 +54,14 @@ impl Router {
         budget: Arc<Budget>,
         clock: Clock,
         awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+        pauses: Arc<Pauses>,
     ) -> Self {
         let attendant = AbortOnDropHandle::new(tokio::spawn({
             let budget = Arc::clone(&budget);
             async move { budget.doors().attend().await }
         }));
         let reads = Arc::new(Semaphore::new(READS));
-        Self { partitions, drivers, budget, clock, reads, awaited, _attendant: attendant }
+        Self { partitions, drivers, budget, clock, reads, awaited, pauses, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -147,6 +153,10 @@ impl Door for Router {
 
     fn partitions(&self) -> u16 {
         self.partitions.get()
+    }
+
+    fn is_paused(&self, ingress: &Typename) -> bool {
+        self.pauses.is_ingress_paused(ingress)
     }
 
     async fn egress_changed(&self, egress: &EgressId) {

@@ -6,10 +6,21 @@
 //! | `GET /readyz` | 200 while the node takes messages, else 503 |
 //! | `GET /metrics` | the Prometheus text format |
 //! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
+//! | `/v1/parked…` | addresses that wait for an operator, and orders for them |
+//! | `/v1/pauses…` | functions and ingresses that are paused |
+//! | `GET /v1/partitions` | how the partitions of this node are |
+//! | `GET /v1/openapi.json` | all of `/v1` described |
 //!
 //! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
 
 pub mod metrics;
+pub mod openapi;
+pub mod operators;
+mod orders;
+mod parked;
+mod partitions;
+mod pauses;
+pub mod problem;
 pub mod readiness;
 mod state;
 
@@ -19,13 +30,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::operators::Operators;
+use self::problem::Problem;
 use self::readiness::Readiness;
 use crate::ingress::Door;
 
@@ -33,6 +46,7 @@ use crate::ingress::Door;
 #[derive(Clone)]
 struct Admin {
     door: Arc<dyn Door>,
+    operators: Arc<dyn Operators>,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -65,13 +79,30 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 /// The service that answers all paths.
-pub fn router(door: Arc<dyn Door>, readiness: Readiness, metrics: PrometheusHandle) -> Router {
+pub fn router(
+    door: Arc<dyn Door>,
+    operators: Arc<dyn Operators>,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+) -> Router {
     Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
         .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
-        .with_state(Admin { door, readiness, metrics })
+        .route("/v1/parked", get(parked::list))
+        .route("/v1/parked/redrive", post(orders::redrive_all))
+        .route("/v1/parked/{namespace}/{type}/{id}", get(parked::show))
+        .route("/v1/parked/{namespace}/{type}/{id}/redrive", post(orders::redrive))
+        .route("/v1/parked/{namespace}/{type}/{id}/drop-head", post(orders::drop_head))
+        .route("/v1/parked/{namespace}/{type}/{id}/drop-all", post(orders::drop_all))
+        .route("/v1/pauses", get(pauses::list).post(pauses::pause))
+        .route("/v1/pauses/resume", post(pauses::resume))
+        .route("/v1/partitions", get(partitions::list))
+        .route("/v1/openapi.json", get(openapi::show))
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .fallback(async || Problem::NotFound)
+        .with_state(Admin { door, operators, readiness, metrics })
 }
 
 async fn readyz(State(admin): State<Admin>) -> StatusCode {

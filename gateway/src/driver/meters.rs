@@ -116,7 +116,7 @@ impl Meters {
                 Record::AddressParked { address, .. } => {
                     self.of(&address.function, labels).parked.increment(1);
                 }
-                Record::AddressReleased { address } => {
+                Record::AddressReleased { address, .. } => {
                     self.of(&address.function, labels).released.increment(1);
                 }
                 _ => {}

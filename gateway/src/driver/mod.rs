@@ -12,9 +12,12 @@ pub mod doors;
 mod gate;
 pub mod loader;
 pub mod meters;
+pub mod pauses;
 mod perform;
 pub mod retention;
 pub mod run;
+pub mod status;
+pub mod turns;
 mod waiters;
 mod writeback;
 
@@ -26,16 +29,20 @@ use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
+use tidegate_core::partition::order::{Order, OrderOutcome};
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use self::budget::Budget;
 use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
+use self::pauses::Pauses;
 use self::retention::LogRetention;
+use self::status::PartitionStatus;
+use self::turns::TurnKeeper;
 use self::waiters::{Answer, Show};
 use crate::clock::Clock;
 use crate::egress::Sink;
@@ -52,6 +59,10 @@ pub(crate) enum Command {
     Deliver { inbound: Inbound, wants_reply: bool, room: Room, answer: Answer },
     /// Somebody wants to see rows. The slot is one of those that bound how many do at once.
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
+    /// An operator gives an order.
+    Order { order: Order, by: Arc<str>, reason: Arc<str>, answer: oneshot::Sender<OrderOutcome> },
+    /// Somebody wants to know how the partition is.
+    Describe { answer: oneshot::Sender<PartitionStatus> },
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made
     /// durable and flushed, and the driver ends.
     Finish { patience: Instant },
@@ -114,6 +125,10 @@ pub struct Shared {
     pub sinks: HashMap<EgressId, Arc<dyn Sink>>,
     /// The drivers of all partitions, in order.
     pub peers: Vec<DriverHandle>,
+    /// Grants turns of functions that have a limit for the whole node.
+    pub turns: Arc<TurnKeeper>,
+    /// What is paused.
+    pub pauses: Arc<Pauses>,
     /// The node's memory.
     pub budget: Arc<Budget>,
     /// Held by loads of rows from their begin until their rows were taken in, which bounds the memory of all of them.

@@ -180,6 +180,8 @@ impl Deployment {
             retire: Arc::new(move |gone| drop(logs.lock().unwrap().remove(&gone))),
             invoker: functions.clone(),
             durable_input: Arc::new(|function| function.as_str() == CAREFUL),
+            turns: tidegate::driver::turns::TurnKeeper::new(Default::default(), handles.clone()),
+            pauses: Arc::default(),
             sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
             peers: handles.clone(),
             budget: budget.clone(),
@@ -198,7 +200,8 @@ impl Deployment {
             store,
         };
         let node = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
-        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, HashMap::new());
+        let door =
+            Router::new(PARTITIONS, handles, budget.clone(), clock, HashMap::new(), Arc::default());
         let door = Arc::new(door);
         Ok(Living { log, store: faults, functions, journal, door, budget, failures, node })
     }

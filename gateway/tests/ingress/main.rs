@@ -7,5 +7,6 @@ mod door;
 mod egress;
 mod functions;
 mod messages;
+mod node;
 mod records;
 mod server;

@@ -1,7 +1,7 @@
 //! What a record changes in the store: a pure function of the record, so that the rows that are written behind
 //! come from durable records and never from live state.
 
-use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome, ValueChange};
+use super::record::{Commit, Delivery, EgressEntry, Provenance, Record, TimerOutcome, ValueChange};
 use super::row::{RequestRow, Row, RowKey, Timer};
 use crate::id::{Sequence, Timestamp};
 use crate::message::RequestProgress;
@@ -69,16 +69,26 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
                 }
                 self.put(RowKey::EgressTrimmed(egress.clone()), Row::Sequence(*through));
             }
-            Record::AddressParked { address, parked } => {
-                self.put(RowKey::parked(address.clone()), Row::Parked(parked.clone()));
+            Record::AddressParked { address, why, parked } => {
+                self.put(RowKey::parked(address.clone()), Row::Parked(why.clone()));
+                self.put(RowKey::Parked(address.clone()), Row::Parked(why.clone()));
+                self.put(RowKey::ParkedCount, Row::Count(*parked));
             }
-            Record::AddressReleased { address } => self.remove(RowKey::parked(address.clone())),
-            Record::HeadDropped { address, sequence, completed } => {
-                self.remove(RowKey::Mailbox(address.clone(), *sequence));
-                if let Some((request, timer)) = completed {
-                    self.request(request);
-                    self.timer(timer);
+            Record::AddressReleased { address, parked, .. } => {
+                self.remove(RowKey::parked(address.clone()));
+                self.remove(RowKey::Parked(address.clone()));
+                self.put(RowKey::ParkedCount, Row::Count(*parked));
+            }
+            Record::MessagesDropped { address, sequences, completed, .. } => {
+                for sequence in sequences {
+                    self.remove(RowKey::Mailbox(address.clone(), *sequence));
                 }
+                completed.iter().for_each(|completed| self.completed(completed));
+            }
+            Record::DeadLettered { address, sequence, entry, completed } => {
+                self.remove(RowKey::Mailbox(address.clone(), *sequence));
+                self.emit(entry);
+                completed.iter().for_each(|completed| self.completed(completed));
             }
             Record::Paused { subject, signature } => {
                 self.put(RowKey::Pause(subject.clone()), Row::Pause(signature.clone()));
@@ -159,17 +169,22 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
                 self.put(RowKey::Token(owner.clone(), token.clone()), Row::Token(timer.key));
             }
         }
-        for entry in &commit.egress {
-            let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
-            self.put(key, Row::Emitted(entry.emitted.clone()));
-            self.put(
-                RowKey::EgressNext(entry.egress.clone()),
-                Row::Sequence(entry.sequence.next()),
-            );
-        }
+        commit.egress.iter().for_each(|entry| self.emit(entry));
         for row in &commit.completed {
             self.request(row);
         }
+    }
+
+    fn emit(&mut self, entry: &EgressEntry) {
+        let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
+        self.put(key, Row::Emitted(entry.emitted.clone()));
+        let next = Row::Sequence(entry.sequence.next());
+        self.put(RowKey::EgressNext(entry.egress.clone()), next);
+    }
+
+    fn completed(&mut self, (request, timer): &(RequestRow, Timer)) {
+        self.request(request);
+        self.timer(timer);
     }
 
     fn value(&mut self, key: RowKey, expiry: impl Fn() -> RowKey, change: &ValueChange) {

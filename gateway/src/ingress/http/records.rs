@@ -115,12 +115,20 @@ pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<
         let allow = [(ALLOW, HeaderValue::from_static("POST"))];
         return Ok((allow, Problem::MethodNotAllowed).into_response());
     }
+    if app.door.is_paused(&config.id) {
+        return Err(Problem::Paused(config.id.clone()));
+    }
     let (head, body) = request.into_parts();
     let key = key_outside(&config, &head.headers, segment);
     let media = media_type(&head.headers)?;
     if media.as_deref().is_some_and(|media| media == NDJSON || media == "application/jsonl") {
         let idempotency = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
+        let door = Arc::clone(&app.door);
         let read_line = move |number, line: &Bytes| {
+            // A stream may be older than the pause.
+            if door.is_paused(&config.id) {
+                return Err(Problem::Paused(config.id.clone()));
+            }
             messages(&config, &key, line, line_key(idempotency.as_deref(), number).as_deref())
         };
         return Ok(respond(app, body, Box::new(read_line)));
