@@ -3,8 +3,14 @@
 //! Start: ports, data directory, ownership, log, claim, restore, serve. Stop is the other way round: the doors close first,
 //! functions answer what is under way, everything becomes durable, rows are flushed, and the log ends.
 
+mod change;
 mod edges;
+mod endpoints;
+mod limits;
+mod listeners;
+mod reload;
 mod signals;
+mod sinks;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -22,23 +28,23 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use self::edges::Edges;
-use self::signals::Signals;
+use self::listeners::Listeners;
+use self::reload::Reloader;
+use self::signals::{Hangups, Signals};
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::clock::Clock;
 use crate::config::Effective;
-use crate::config::module::{Endpoint, FunctionPattern, Treatment};
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
 use crate::driver::meters::FunctionLabels;
 use crate::driver::pauses::Pauses;
 use crate::driver::retention::LogRetention;
-use crate::driver::turns::{Limit, Limits, TurnKeeper};
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
+use crate::ingress::Door;
+use crate::ingress::http::HttpServices;
 use crate::ingress::http::records::PathConflict;
-use crate::ingress::http::serve::serve;
-use crate::ingress::{Door, http};
 use crate::log::file::history::FileHistory;
 use crate::log::file::{CreateError, FileLog, FileLogOptions};
 use crate::log::lock::{DirectoryLock, LockError};
@@ -120,14 +126,19 @@ pub enum StartError {
 /// told of, and the next start replays more.
 pub async fn run(config: Effective) -> Result<(), StartError> {
     telemetry::start_logging(&config.node.log);
-    let mut signals = Signals::listen().map_err(|error| StartError::Process(error.to_string()))?;
+    let process = |error: std::io::Error| StartError::Process(error.to_string());
+    let mut signals = Signals::listen().map_err(process)?;
+    let mut hangups = Hangups::listen().map_err(process)?;
     let mut serving = tokio::select! {
         serving = Box::pin(Serving::start(&config)) => serving?,
         () = signals.next() => return Ok(()),
     };
-    let ended = tokio::select! {
-        () = signals.next() => Ok(()),
-        failure = serving.failure() => Err(failure.into()),
+    let ended = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(()),
+            () = hangups.next() => serving.reloader.on_signal(),
+            failure = serving.failure() => break Err(failure.into()),
+        }
     };
     tokio::select! {
         stopped = Box::pin(serving.stop(config.node.shutdown_grace)) => ended.and(stopped),
@@ -143,7 +154,8 @@ const EXIT_HURRIED: i32 = 1;
 
 /// A node that takes messages.
 struct Serving {
-    edges: Edges,
+    edges: Arc<Edges>,
+    reloader: Reloader,
     budget: Arc<Budget>,
     node: Node,
     failures: UnboundedReceiver<DriverFailure>,
@@ -159,41 +171,56 @@ impl Serving {
     async fn start(config: &Effective) -> Result<Self, StartError> {
         let recorder = admin::metrics::install_recorder();
         let metrics = recorder.map_err(|error| StartError::Process(error.to_string()))?;
-        let ports = Ports::bind(&config.node).await?;
+        let ports = Ports::bind(config).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
         let (readiness, clock) = (Readiness::default(), Clock::start());
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
-        let edges = Edges::build(config, &handles)?;
+        let edges = Arc::new(Edges::build(&config.module, &handles)?);
         let pauses = Arc::new(Pauses::default());
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
             Arc::clone(&budget),
             clock.clone(),
-            edges.awaited(),
+            edges.egresses(),
             Arc::clone(&pauses),
         );
         let router = Arc::new(router);
         let door: Arc<dyn Door> = router.clone();
         let stopping = CancellationToken::new();
-        let listening = http::router(Arc::clone(&door), edges.http.clone(), stopping.clone())?;
+        let http = listeners::http_config(config);
+        let limits = http.limits.clone();
+        let services = HttpServices::new(Arc::clone(&door), http, stopping.clone())?;
+        let reloader = Reloader::new(config, handles.clone(), Arc::clone(&edges), services.clone());
         let operators = CancellationToken::new();
-        let admin = admin::router(door, router, readiness.clone(), metrics.clone());
+        let module = Arc::new(reloader.clone());
+        let admin = admin::router(door, router, readiness.clone(), metrics.clone(), module);
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
         tokio::spawn(admin::metrics::upkeep(metrics));
         tokio::spawn(telemetry::show_gauges(Arc::clone(&budget)));
-        tokio::spawn(edges.clone().expire(clock.clone()));
+        tokio::spawn(Arc::clone(&edges).expire(clock.clone()));
 
         let (failed, failures) = unbounded_channel();
         let shared = Arc::clone(&budget);
         let drivers = Drivers { handles, inboxes, clock, budget: shared, pauses, failed };
         let node = take_over(config, &lock, &edges, drivers).await?;
+        reloader.begin(config.module.clone()).await;
         readiness.set(true);
         tracing::info!(listen = %config.node.ingress.listen, admin = %config.node.admin_listen, "the node takes messages");
-        let limits = edges.http.limits.clone();
-        let ingress = tokio::spawn(serve(ports.ingress, listening, limits, stopping.clone()));
-        Ok(Self { edges, budget, node, failures, readiness, stopping, ingress, operators, admin })
+        let ingress = ports.ingress.serve(&services, &limits, &stopping);
+        Ok(Self {
+            edges,
+            reloader,
+            budget,
+            node,
+            failures,
+            readiness,
+            stopping,
+            ingress,
+            operators,
+            admin,
+        })
     }
 
     /// Resolves when a partition cannot go on.
@@ -218,6 +245,7 @@ impl Serving {
         drop(self.ingress.await);
         self.budget.doors().close();
         let stopped = self.node.stop(patience, grace).await;
+        self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
         if let Ok(Err(error)) = self.admin.await {
@@ -237,16 +265,14 @@ impl Serving {
 }
 
 struct Ports {
-    ingress: TcpListener,
+    ingress: Listeners,
     admin: TcpListener,
 }
 
 impl Ports {
-    async fn bind(node: &NodeSettings) -> Result<Self, StartError> {
-        let address = node.ingress.listen;
-        let listen = |cause| StartError::Listen { address, cause };
-        let ingress = TcpListener::bind(address).await.map_err(listen)?;
-        Ok(Self { ingress, admin: admin::bind(node.admin_listen).await? })
+    async fn bind(config: &Effective) -> Result<Self, StartError> {
+        let ingress = Listeners::bind(config).await?;
+        Ok(Self { ingress, admin: admin::bind(config.node.admin_listen).await? })
     }
 }
 
@@ -266,22 +292,6 @@ fn drivers(partitions: PartitionCount) -> (Vec<DriverHandle>, BTreeMap<Partition
         (handle, (PartitionId(partition), inbox))
     };
     (0..partitions.get()).map(driver).unzip()
-}
-
-/// The limits that functions have over the whole node.
-fn limits_of(endpoints: &[Endpoint]) -> Limits {
-    let mut limits = Limits::default();
-    for endpoint in endpoints {
-        let Treatment { groups, messages_per_second, .. } = endpoint.treatment;
-        let limit = Limit { groups, messages_per_second };
-        match &endpoint.functions {
-            FunctionPattern::One(function) => limits.functions.insert(function.clone(), limit),
-            FunctionPattern::Namespace(namespace) => {
-                limits.namespaces.insert(namespace.clone(), limit)
-            }
-        };
-    }
-    limits
 }
 
 /// What the store's cache leaves of the memory.
@@ -316,7 +326,7 @@ async fn take_over(
         dirty_bytes: budget.dirty_share(),
         backlog_bytes: node.node_log_backlog_bytes,
     };
-    tokio::spawn(telemetry::show_backlog(log.durable()));
+    tokio::spawn(telemetry::show_backlog(Arc::downgrade(&log)));
     let shared = Arc::new(Shared {
         clock,
         retention: LogRetention::new(Arc::clone(&log), node.partitions.get()),
@@ -325,8 +335,8 @@ async fn take_over(
         retire: retire(&history),
         invoker: edges.invoker(),
         durable_input: edges.durable_input(),
-        sinks: edges.sinks(),
-        turns: TurnKeeper::new(limits_of(&config.module.endpoints), handles.clone()),
+        egresses: edges.egresses(),
+        turns: edges.turns(),
         pauses,
         peers: handles,
         budget,

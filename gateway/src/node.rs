@@ -1,6 +1,6 @@
 //! Which partitions this process owns: claims them, restores them from store and log, lets them run, hands them over.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -327,6 +327,3 @@ pub async fn remove_leftovers(
 pub fn state_directory(data: &std::path::Path) -> PathBuf {
     data.join("state")
 }
-
-/// The sinks of a node, by egress.
-pub type Sinks = HashMap<tidegate_core::address::EgressId, Arc<dyn crate::egress::Sink>>;

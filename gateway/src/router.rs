@@ -2,7 +2,7 @@
 
 mod operators;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::driver::budget::Budget;
 use crate::driver::pauses::Pauses;
 use crate::driver::{Command, DriverHandle};
-use crate::egress::Awaited;
+use crate::egress::open::Egresses;
 use crate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
@@ -37,8 +37,7 @@ pub struct Router {
     clock: Clock,
     /// Bounds how many answers with rows are held in memory at once.
     reads: Arc<Semaphore>,
-    /// Egresses whose records wait for readers.
-    awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+    egresses: Arc<Egresses>,
     /// What is paused.
     pauses: Arc<Pauses>,
     /// Lets messages in that had to wait.
@@ -53,7 +52,7 @@ impl Router {
         drivers: Vec<DriverHandle>,
         budget: Arc<Budget>,
         clock: Clock,
-        awaited: HashMap<EgressId, Arc<dyn Awaited>>,
+        egresses: Arc<Egresses>,
         pauses: Arc<Pauses>,
     ) -> Self {
         let attendant = AbortOnDropHandle::new(tokio::spawn({
@@ -61,7 +60,7 @@ impl Router {
             async move { budget.doors().attend().await }
         }));
         let reads = Arc::new(Semaphore::new(READS));
-        Self { partitions, drivers, budget, clock, reads, awaited, pauses, _attendant: attendant }
+        Self { partitions, drivers, budget, clock, reads, egresses, pauses, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -144,7 +143,7 @@ impl Door for Router {
         through: Sequence,
     ) -> Result<(), DoorError> {
         let driver = self.driver(partition)?;
-        if let Some(awaited) = self.awaited.get(&egress) {
+        if let Some(awaited) = self.egresses.awaited(&egress) {
             awaited.acknowledged(partition, through);
         }
         driver.happened(Event::EgressAcknowledged { egress, through });
@@ -160,7 +159,7 @@ impl Door for Router {
     }
 
     async fn egress_changed(&self, egress: &EgressId) {
-        match self.awaited.get(egress) {
+        match self.egresses.awaited(egress) {
             Some(awaited) => awaited.changed().await,
             // Nobody can read what is not declared; whoever asks all the same waits for ever.
             None => std::future::pending().await,

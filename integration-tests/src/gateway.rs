@@ -61,7 +61,7 @@ impl Gateway {
         self
     }
 
-    /// Replaces its module; counts from the next start.
+    /// Replaces its module; counts from the next start or reload.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -161,6 +161,15 @@ impl Gateway {
     /// Asks it to stop, and waits until it has.
     pub async fn stop(&mut self) -> ExitStatus {
         self.process().terminate().await
+    }
+
+    /// Has it read its module anew.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn reload(&self) -> Answer {
+        let url = format!("http://{}/v1/module/reload", self.admin);
+        self.http.post(&url, &[], "").await.unwrap()
     }
 
     /// Everything that it has said so far.

@@ -56,6 +56,19 @@ impl Http {
         self.ask(Method::POST, url, headers, body.into()).await
     }
 
+    /// Asks with PUT.
+    ///
+    /// # Errors
+    /// See [`Unanswered`].
+    pub async fn put(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Unanswered> {
+        self.ask(Method::PUT, url, headers, body.into()).await
+    }
+
     async fn ask(
         &self,
         method: Method,

@@ -8,6 +8,7 @@
 pub mod binaries;
 pub mod chance;
 pub mod chaos;
+pub mod exposition;
 pub mod folder;
 pub mod functions;
 pub mod gateway;

@@ -33,6 +33,12 @@ impl Module {
         ))
     }
 
+    /// An egress that is read over HTTP.
+    #[must_use]
+    pub fn http_egress(self, id: &str) -> Self {
+        self.component(format!("kind: io.tidegate.http.v1/egress\nspec:\n  id: {id}\n"))
+    }
+
     fn component(mut self, text: String) -> Self {
         self.0.push(text);
         self

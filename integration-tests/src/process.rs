@@ -72,6 +72,14 @@ impl Process {
         self.wait().await
     }
 
+    /// Sends it the signal that has servers read their configuration anew (SIGHUP).
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
     /// Everything that it, and those before it with the same file, said on the standard error.
     #[must_use]
     pub fn errors(&self) -> String {

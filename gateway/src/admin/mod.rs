@@ -10,10 +10,12 @@
 //! | `/v1/pauses…` | functions and ingresses that are paused |
 //! | `GET /v1/partitions` | how the partitions of this node are |
 //! | `GET /v1/openapi.json` | all of `/v1` described |
+//! | `POST /v1/module/reload` | the module is read anew: what changed, or why nothing did |
 //!
 //! It has no authentication of its own and shows payloads, so [`bind`] refuses other interfaces.
 
 pub mod metrics;
+pub mod module;
 pub mod openapi;
 pub mod operators;
 mod orders;
@@ -21,6 +23,7 @@ mod parked;
 mod partitions;
 mod pauses;
 pub mod problem;
+mod process;
 pub mod readiness;
 mod state;
 
@@ -37,6 +40,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::module::ReloadModule;
 use self::operators::Operators;
 use self::problem::Problem;
 use self::readiness::Readiness;
@@ -84,11 +88,13 @@ pub fn router(
     operators: Arc<dyn Operators>,
     readiness: Readiness,
     metrics: PrometheusHandle,
+    module: Arc<dyn ReloadModule>,
 ) -> Router {
+    let reload = Router::new().route("/v1/module/reload", post(module::reload)).with_state(module);
     Router::new()
         .route("/livez", get(StatusCode::OK))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async |State(admin): State<Admin>| admin.metrics.render()))
+        .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
         .route("/v1/parked", get(parked::list))
         .route("/v1/parked/redrive", post(orders::redrive_all))
@@ -100,9 +106,10 @@ pub fn router(
         .route("/v1/pauses/resume", post(pauses::resume))
         .route("/v1/partitions", get(partitions::list))
         .route("/v1/openapi.json", get(openapi::show))
+        .with_state(Admin { door, operators, readiness, metrics })
+        .merge(reload)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NotFound)
-        .with_state(Admin { door, operators, readiness, metrics })
 }
 
 async fn readyz(State(admin): State<Admin>) -> StatusCode {

@@ -1,4 +1,4 @@
-//! How the process is told to stop.
+//! How the process is told to stop, or to read its module anew.
 
 use std::io;
 
@@ -8,6 +8,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// The signal that asks the process to read its module anew.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Resolves when the process is told to, once more.
+    pub(super) async fn next(&mut self) {
+        // Without a signal any more there is none to wait for.
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Signals {

@@ -11,6 +11,7 @@ mod parked;
 mod parse;
 mod pauses;
 mod problem;
+mod reload;
 mod state;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use self::message::MessageArgs;
 use self::output::Output;
 use self::parked::ParkedCommand;
 use self::pauses::PauseArgs;
+use self::reload::ReloadArgs;
 use self::state::StateCommand;
 use crate::{app, config};
 
@@ -89,6 +91,10 @@ const PARTITIONS_EXAMPLES: &str = "\
 Examples:
   tidegate partitions
   tidegate partitions --json | jq '[.partitions[].parked] | add'";
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  tidegate reload                               all of the module takes effect, or nothing
+  tidegate reload --json | jq .added";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -116,6 +122,9 @@ enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse::timeout)]
         timeout: Duration,
     },
+    /// Have a running node read its module anew
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(ReloadArgs),
     /// Look at the state of a function instance
     #[command(subcommand, after_help = STATE_EXAMPLES)]
     State(StateCommand),
@@ -190,6 +199,7 @@ fn perform(
         Command::Call { message, timeout } => {
             on_one_thread(message::call(message, timeout, output))
         }
+        Command::Reload(args) => on_one_thread(reload::reload(args, output)),
         Command::State(StateCommand::Get(args)) => on_one_thread(state::get(args, output)),
         Command::Parked(command) => on_one_thread(parked::perform(command, output)),
         Command::Pause(args) => on_one_thread(pauses::pause(args, output)),

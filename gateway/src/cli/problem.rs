@@ -15,6 +15,8 @@ pub(super) struct Problem {
     pub(super) code: Option<String>,
     pub(super) title: String,
     pub(super) detail: Option<String>,
+    /// All that was answered.
+    pub(super) body: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +36,7 @@ impl Problem {
         });
         let reason = status.canonical_reason().unwrap_or("refused");
         let title = document.title.unwrap_or_else(|| format!("{} {reason}", status.as_u16()));
-        Self { status, code: document.code, title, detail: document.detail }
+        Self { status, code: document.code, title, detail: document.detail, body: body.to_vec() }
     }
 
     /// Whether the gateway, or something before it, gave up waiting.

@@ -18,8 +18,8 @@ pub enum Code {
     BadValue,
     /// A component has a kind that nobody knows.
     UnknownKind,
-    /// Something is known, but this version cannot do it.
-    NotSupported,
+    /// A component has a kind that is known, but that this node does not serve yet.
+    NotServed,
     /// Two declarations claim the same thing.
     Duplicate,
     /// An ingress sends to a function that no endpoint declares.
@@ -28,6 +28,8 @@ pub enum Code {
     Contradiction,
     /// The module declares no function.
     NoFunctions,
+    /// The module is in a format that cannot be read.
+    ModuleFormat,
 }
 
 impl Code {
@@ -41,11 +43,12 @@ impl Code {
             Self::MissingKey => "TG-0103",
             Self::BadValue => "TG-0104",
             Self::UnknownKind => "TG-0105",
-            Self::NotSupported => "TG-0106",
+            Self::NotServed => "TG-0106",
             Self::Duplicate => "TG-0107",
             Self::UndeclaredTarget => "TG-0108",
             Self::Contradiction => "TG-0109",
             Self::NoFunctions => "TG-0110",
+            Self::ModuleFormat => "TG-0111",
         }
     }
 }

@@ -86,6 +86,20 @@ fn node_file(inputs: &Inputs, faults: &mut Faults) -> Option<(String, String)> {
     }
 }
 
+/// Reads and checks the module alone. Its doubtful parts are given beside it, or are errors if the node is strict.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn load_module(path: &Path, strict: bool) -> Result<(ModuleConfig, Faults), Faults> {
+    let mut faults = Faults::default();
+    let module = read_module(path, &mut faults);
+    faults.sort();
+    if strict {
+        faults.make_strict();
+    }
+    if faults.has_errors() { Err(faults) } else { Ok((module, faults)) }
+}
+
 fn read_module(path: &Path, faults: &mut Faults) -> ModuleConfig {
     match std::fs::read_to_string(path) {
         Ok(text) => module::read(&text, &path.display().to_string(), faults),

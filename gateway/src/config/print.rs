@@ -41,10 +41,14 @@ impl Effective {
         });
         let ingresses = module.ingresses.iter().map(|ingress| match &ingress.kind {
             IngressKind::Http(http) => format!("ingress {} at {}", ingress.id, http.path),
+            IngressKind::Playground { port } => format!("ingress {} at port {port}", ingress.id),
         });
         let egresses = module.egresses.iter().map(|egress| match &egress.kind {
             EgressKind::Http(_) => format!("egress {} over HTTP", egress.id),
             EgressKind::File { path } => format!("egress {} to {}", egress.id, path.display()),
+            EgressKind::Playground(playground) => {
+                format!("egress {} at port {}", egress.id, playground.port)
+            }
         });
         endpoints.chain(ingresses).chain(egresses).collect()
     }
@@ -123,7 +127,12 @@ fn endpoint(endpoint: &Endpoint) -> Value {
 }
 
 fn ingress(ingress: &Ingress) -> Value {
-    let IngressKind::Http(http) = &ingress.kind;
+    let http = match &ingress.kind {
+        IngressKind::Http(http) => http,
+        IngressKind::Playground { port } => {
+            return json!({"kind": "io.statefun.playground.v1/ingress", "port": port});
+        }
+    };
     let targets: Vec<_> = http.targets.iter().map(|target| target.as_str()).collect();
     let key = match &http.key {
         KeySource::JsonPointer(pointer) => json!({"jsonPointer": pointer}),
@@ -151,5 +160,10 @@ fn egress(egress: &Egress) -> Value {
         EgressKind::File { path } => {
             json!({"kind": "io.tidegate.file.v1/egress", "id": id, "path": path})
         }
+        EgressKind::Playground(playground) => json!({
+            "kind": "io.statefun.playground.v1/egress",
+            "port": playground.port,
+            "topics": playground.topics,
+        }),
     }
 }

@@ -70,6 +70,12 @@ impl Budget {
         self.limit / self.used.len().max(1) / 4
     }
 
+    /// What the partitions may use together.
+    #[must_use]
+    pub fn limit_bytes(&self) -> usize {
+        self.limit
+    }
+
     /// The way in for messages from outside.
     #[must_use]
     pub fn doors(&self) -> &Doors {

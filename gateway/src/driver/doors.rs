@@ -27,6 +27,7 @@ struct Line {
 
 /// What lies behind the doors.
 struct Hall {
+    bytes: usize,
     free_bytes: AtomicUsize,
     freed: Notify,
 }
@@ -41,7 +42,7 @@ impl Doors {
     /// Doors with so many bytes of room behind them.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let hall = Hall { free_bytes: AtomicUsize::new(bytes), freed: Notify::new() };
+        let hall = Hall { bytes, free_bytes: AtomicUsize::new(bytes), freed: Notify::new() };
         Self { line: Mutex::default(), hall: Arc::new(hall) }
     }
 
@@ -72,6 +73,18 @@ impl Doors {
             std::mem::take(&mut line.waiting)
         };
         waiting.into_iter().for_each(|(_, enter)| enter(None));
+    }
+
+    /// Bytes of messages that were let in and are still on their way, or held back because the node is full.
+    #[must_use]
+    pub fn taken_bytes(&self) -> usize {
+        self.hall.bytes.saturating_sub(self.hall.free_bytes.load(Ordering::Relaxed))
+    }
+
+    /// How many stand in line.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.line().waiting.len()
     }
 
     /// Under the lock, so that no two enter in another order than they knocked.

@@ -56,6 +56,11 @@ impl Gate {
         self.held.pop_front_if(|(after, _)| *after <= self.durable).map(|(_, effect)| effect)
     }
 
+    /// Drops effects that wait, and that nobody shall see.
+    pub(super) fn forget(&mut self, which: impl Fn(&Effect) -> bool) {
+        self.held.retain(|(_, effect)| !which(effect));
+    }
+
     /// Whether everything that was appended is durable.
     pub(super) fn is_settled(&self) -> bool {
         self.steps.is_empty()

@@ -106,8 +106,14 @@ pub async fn flush(store: &dyn PartitionStore, batch: FlushBatch) -> Result<Lsn,
         .chain([&applied])
         .map(|(key, row)| (encode_key(key).into(), row.as_ref().map(|row| encode_row(row).into())))
         .collect();
+    let bytes: usize = changes.iter().map(bytes_of).sum();
     patiently(|| store.commit(changes.clone())).await?;
+    metrics::counter!("tidegate_store_flushed_bytes_total").increment(bytes as u64);
     Ok(batch.applied)
+}
+
+fn bytes_of((key, row): &(Bytes, Option<Bytes>)) -> usize {
+    key.len() + row.as_ref().map_or(0, Bytes::len)
 }
 
 /// A row in bytes of its own: a slice would keep the whole block that it was read in from being freed.

@@ -3,158 +3,310 @@
 //! Counters that tell function types apart follow the records, so that each message counts once, whatever is repeated. A
 //! module may declare whole namespaces and anybody may name functions in them, so only so many types are told apart.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+mod ages;
+mod function;
 
-use metrics::{Counter, Gauge, counter, gauge};
-use tidegate_core::address::FunctionType;
-use tidegate_core::id::PartitionId;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use tidegate_core::address::{Address, EgressId};
+use tidegate_core::id::{BatchId, PartitionId, Sequence, Timestamp};
 use tidegate_core::partition::Partition;
-use tidegate_core::partition::record::{Commit, Delivery, Provenance, Record};
+use tidegate_core::partition::activity;
+use tidegate_core::partition::event::Event;
+use tidegate_core::partition::group::{FailureScope, Group};
+use tidegate_core::partition::record::{Commit, Delivery, MailboxEntry, Provenance, Record};
+use tidegate_core::partition::row::TimerTask;
+use tokio::time::Instant;
 
+use self::ages::Ages;
+pub use self::function::FunctionLabels;
+use self::function::Functions;
 use super::waiters::Waiters;
-
-/// Most function types that are told apart; further ones count together.
-const LABELS_MAX: usize = 256;
-/// The label of all further ones.
-const OTHERS: &str = "(others)";
-
-/// The function types that have a label of their own, in all partitions of the node.
-#[derive(Debug, Default)]
-pub struct FunctionLabels(Mutex<HashSet<FunctionType>>);
-
-impl FunctionLabels {
-    /// The label of a function type; nothing if there are too many.
-    fn of(&self, function: &FunctionType) -> Option<String> {
-        let mut labels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !labels.contains(function) {
-            if labels.len() >= LABELS_MAX {
-                return None;
-            }
-            labels.insert(function.clone());
-        }
-        Some(function.to_string())
-    }
-}
 
 /// The metrics of one partition.
 pub(super) struct Meters {
-    functions: HashMap<FunctionType, FunctionMeters>,
-    others: FunctionMeters,
-    in_flight: Gauge,
-    residents: Gauge,
-    calls: Gauge,
+    functions: Functions,
+    ages: Ages,
+    now: Timestamp,
+    /// Groups that functions are processing, by the number of their batch.
+    under_way: HashMap<u64, UnderWay>,
+    /// Since when something was appended that is not durable.
+    appended_at: Option<Instant>,
+    log_durable: Histogram,
+    timers_set: Counter,
     timers_fired: Counter,
+    timers_cancelled: Counter,
+    /// Loads of rows, which end elsewhere.
+    pub(super) loads: LoadMeters,
+    gauges: PartitionGauges,
 }
 
-struct FunctionMeters {
-    received_from_ingress: Counter,
-    received_from_functions: Counter,
-    processed: Counter,
-    sent_local: Counter,
-    sent_remote: Counter,
-    sent_to_egress: Counter,
-    batches: Counter,
-    parked: Counter,
-    released: Counter,
+/// What is counted of loads of rows.
+#[derive(Clone)]
+pub(super) struct LoadMeters {
+    seconds: Histogram,
+    rows: Counter,
 }
 
-impl FunctionMeters {
-    fn new(function: &str) -> Self {
-        let received = |from| counter!("tidegate_messages_received_total", "function" => function.to_owned(), "from" => from);
-        let sent = |to| counter!("tidegate_messages_sent_total", "function" => function.to_owned(), "to" => to);
-        let function = || function.to_owned();
-        Self {
-            received_from_ingress: received("ingress"),
-            received_from_functions: received("function"),
-            processed: counter!("tidegate_messages_processed_total", "function" => function()),
-            sent_local: sent("local"),
-            sent_remote: sent("remote"),
-            sent_to_egress: sent("egress"),
-            batches: counter!("tidegate_batches_committed_total", "function" => function()),
-            parked: counter!("tidegate_addresses_parked_total", "function" => function()),
-            released: counter!("tidegate_addresses_released_total", "function" => function()),
-        }
+impl LoadMeters {
+    /// Rows were read, in so long.
+    pub(super) fn loaded(&self, rows: usize, took: Duration) {
+        self.seconds.record(took);
+        self.rows.increment(rows as u64);
     }
+}
+
+struct UnderWay {
+    function: usize,
+    messages: usize,
+    since: Instant,
 }
 
 impl Meters {
     pub(super) fn new(partition: PartitionId) -> Self {
-        let partition = || partition.to_string();
         Self {
-            functions: HashMap::new(),
-            others: FunctionMeters::new(OTHERS),
-            in_flight: gauge!("tidegate_groups_in_flight", "partition" => partition()),
-            residents: gauge!("tidegate_addresses_in_memory", "partition" => partition()),
-            calls: gauge!("tidegate_calls_waiting", "partition" => partition()),
+            functions: Functions::new(),
+            ages: Ages::default(),
+            now: Timestamp(0),
+            under_way: HashMap::new(),
+            appended_at: None,
+            log_durable: histogram!("tidegate_log_durable_seconds"),
+            timers_set: counter!("tidegate_timers_set_total"),
             timers_fired: counter!("tidegate_timers_fired_total"),
+            timers_cancelled: counter!("tidegate_timers_cancelled_total"),
+            loads: LoadMeters {
+                seconds: histogram!("tidegate_store_load_seconds"),
+                rows: counter!("tidegate_store_loaded_rows_total"),
+            },
+            gauges: PartitionGauges::new(partition),
         }
     }
 
-    /// Shows how much is under way.
-    pub(super) fn show(&self, partition: &Partition, waiters: &Waiters) {
-        self.in_flight.set(partition.groups_in_flight() as f64);
-        self.residents.set(partition.residents() as f64);
-        self.calls.set(waiters.calls() as f64);
+    /// The time at which what is counted next happens.
+    pub(super) fn at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Shows how much is under way, and hands on what this turn counted.
+    pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters) {
+        self.functions.publish();
+        self.gauges.show(partition, waiters, self.ages.oldest());
     }
 
     /// Counts what a step did.
     pub(super) fn count(&mut self, records: &[Record], labels: &FunctionLabels) {
+        self.appended_at.get_or_insert_with(Instant::now);
         for record in records {
             match record {
                 Record::MessageAccepted { provenance, delivery: Delivery::Local(entry) } => {
-                    let meters = self.of(&entry.target.function, labels);
-                    match provenance {
-                        Provenance::Peer { .. } => meters.received_from_functions.increment(1),
-                        Provenance::Source { .. } | Provenance::Client { .. } => {
-                            meters.received_from_ingress.increment(1);
-                        }
-                    }
+                    let from_function = matches!(provenance, Provenance::Peer { .. });
+                    self.entered(entry, from_function, labels);
+                    continue;
                 }
                 Record::BatchCommitted(commit) => self.count_batch(commit, labels),
                 Record::TimerFired { .. } => self.timers_fired.increment(1),
                 Record::AddressParked { address, .. } => {
-                    self.of(&address.function, labels).parked.increment(1);
+                    self.functions.of(&address.function, labels).parked += 1;
                 }
                 Record::AddressReleased { address, .. } => {
-                    self.of(&address.function, labels).released.increment(1);
+                    self.functions.of(&address.function, labels).released += 1;
+                }
+                Record::MessagesDropped { address, sequences, .. } => {
+                    let dropped = sequences.len() as u64;
+                    self.functions.of(&address.function, labels).dropped += dropped;
+                    self.left(address, sequences, labels);
+                }
+                Record::DeadLettered { address, sequence, .. } => {
+                    self.functions.of(&address.function, labels).dropped += 1;
+                    self.left(address, &[*sequence], labels);
+                }
+                Record::ReplyRecorded { address, consumed, .. } => {
+                    self.functions.of(&address.function, labels).processed += 1;
+                    self.left(address, &[*consumed], labels);
                 }
                 _ => {}
             }
             for delivery in record.deliveries() {
-                self.count_local(record, delivery, labels);
+                // What stays in the partition is received by the same record.
+                if let Delivery::Local(entry) = delivery {
+                    self.entered(entry, true, labels);
+                }
             }
         }
     }
 
     fn count_batch(&mut self, commit: &Commit, labels: &FunctionLabels) {
-        let meters = self.of(&commit.address.function, labels);
-        meters.batches.increment(1);
-        meters.processed.increment(commit.consumed.len() as u64);
-        meters.sent_to_egress.increment(commit.egress.len() as u64);
-        let remote = commit.sends.iter().filter(|send| matches!(send, Delivery::Remote(_))).count();
-        let local = commit.sends.iter().filter(|send| matches!(send, Delivery::Local(_))).count();
-        meters.sent_remote.increment(remote as u64);
-        meters.sent_local.increment(local as u64);
-    }
-
-    /// What stays in the partition is received by the same record.
-    fn count_local(&mut self, record: &Record, delivery: &Delivery, labels: &FunctionLabels) {
-        let accepted = matches!(record, Record::MessageAccepted { .. });
-        if let (Delivery::Local(entry), false) = (delivery, accepted) {
-            self.of(&entry.target.function, labels).received_from_functions.increment(1);
-        }
-    }
-
-    fn of(&mut self, function: &FunctionType, labels: &FunctionLabels) -> &FunctionMeters {
-        if !self.functions.contains_key(function) {
-            match labels.of(function) {
-                Some(label) => {
-                    self.functions.insert(function.clone(), FunctionMeters::new(&label));
-                }
-                None => return &self.others,
+        let later =
+            commit.timers.iter().filter(|timer| matches!(timer.task, TimerTask::Send { .. }));
+        let later = later.count() as u64;
+        self.timers_set.increment(later);
+        self.timers_cancelled.increment(commit.cancelled.len() as u64);
+        let tally = self.functions.of(&commit.address.function, labels);
+        tally.batches += 1;
+        tally.processed += commit.consumed.len() as u64;
+        tally.sent_to_egress += commit.egress.len() as u64;
+        tally.sent_later += later;
+        for send in &commit.sends {
+            match send {
+                Delivery::Local(_) => tally.sent_local += 1,
+                Delivery::Remote(_) => tally.sent_remote += 1,
+                Delivery::Reply { .. } => tally.sent_to_clients += 1,
+                Delivery::Dropped(_) => {}
             }
         }
-        &self.functions[function]
+        self.left(&commit.address, &commit.consumed, labels);
+    }
+
+    fn entered(&mut self, entry: &MailboxEntry, from_function: bool, labels: &FunctionLabels) {
+        self.ages.entered(entry.message.sequence, self.now);
+        let tally = self.functions.of(&entry.target.function, labels);
+        tally.waiting += 1;
+        if from_function {
+            tally.received_from_functions += 1;
+        } else {
+            tally.received_from_ingress += 1;
+        }
+    }
+
+    /// Messages left a mailbox, the oldest first. Those of an earlier life were never counted as waiting.
+    fn left(&mut self, address: &Address, sequences: &[Sequence], labels: &FunctionLabels) {
+        let index = self.functions.index_of(&address.function, labels);
+        let mut oldest = None;
+        for sequence in sequences {
+            if let Some(at) = self.ages.left(*sequence) {
+                oldest = oldest.or(Some(at));
+                self.functions.tally(index).waiting -= 1;
+            }
+        }
+        if let Some(at) = oldest {
+            self.functions.waited(index, self.now.0.saturating_sub(at.0));
+        }
+    }
+
+    /// A group goes to its function.
+    pub(super) fn invoking(&mut self, group: &Group, labels: &FunctionLabels) {
+        let function = self.functions.index_of(&group.address.function, labels);
+        let messages = group.messages.len();
+        let tally = self.functions.tally(function);
+        tally.groups_in_flight += 1;
+        tally.messages_in_flight += messages as i64;
+        let under_way = UnderWay { function, messages, since: Instant::now() };
+        self.under_way.insert(group.batch.number, under_way);
+    }
+
+    /// A group comes back, if the event says so.
+    pub(super) fn answered(&mut self, event: &Event) {
+        let (BatchId { number, .. }, outcome) = match event {
+            Event::InvocationSucceeded { batch, .. } => (batch, Outcome::Succeeded),
+            Event::InvocationIncomplete { batch, .. } => (batch, Outcome::Incomplete),
+            Event::InvocationFailed { batch, failure } => match failure.scope {
+                FailureScope::Group => (batch, Outcome::Failed),
+                FailureScope::Endpoint { .. } => (batch, Outcome::Unreachable),
+            },
+            _ => return,
+        };
+        let Some(ended) = self.under_way.remove(number) else { return };
+        self.functions.invoked(ended.function, ended.since.elapsed());
+        let tally = self.functions.tally(ended.function);
+        tally.groups_in_flight -= 1;
+        tally.messages_in_flight -= ended.messages as i64;
+        match outcome {
+            Outcome::Succeeded => tally.succeeded += 1,
+            Outcome::Incomplete => tally.incomplete += 1,
+            Outcome::Failed => tally.failed += 1,
+            Outcome::Unreachable => tally.unreachable += 1,
+        }
+    }
+
+    /// What was appended is durable, `all` of it or up to somewhere.
+    pub(super) fn durable(&mut self, all: bool) {
+        if let Some(since) = self.appended_at.take() {
+            self.log_durable.record(since.elapsed());
+        }
+        if !all {
+            self.appended_at = Some(Instant::now());
+        }
+    }
+}
+
+enum Outcome {
+    Succeeded,
+    Incomplete,
+    Failed,
+    Unreachable,
+}
+
+/// What is read off a partition at the end of each turn.
+struct PartitionGauges {
+    in_flight: Gauge,
+    residents: Gauge,
+    calls: Gauge,
+    ready: Gauge,
+    backing_off: Gauge,
+    held: Gauge,
+    timers: Gauge,
+    outbox: Gauge,
+    oldest: Gauge,
+    address_loads: Counter,
+    evictions: Counter,
+    /// What was handed on already.
+    tally: activity::Tally,
+    egresses: BTreeMap<EgressId, (Gauge, u64)>,
+}
+
+impl PartitionGauges {
+    fn new(partition: PartitionId) -> Self {
+        let partition = || partition.to_string();
+        let waiting = |reason: &'static str| gauge!("tidegate_addresses_waiting", "partition" => partition(), "for" => reason);
+        Self {
+            in_flight: gauge!("tidegate_groups_in_flight", "partition" => partition()),
+            residents: gauge!("tidegate_addresses_in_memory", "partition" => partition()),
+            calls: gauge!("tidegate_calls_waiting", "partition" => partition()),
+            ready: waiting("turn"),
+            backing_off: waiting("retry"),
+            held: waiting("release"),
+            timers: gauge!("tidegate_timers_in_memory", "partition" => partition()),
+            outbox: gauge!("tidegate_outbox_messages", "partition" => partition()),
+            oldest: gauge!("tidegate_oldest_message_timestamp_seconds", "partition" => partition()),
+            address_loads: counter!("tidegate_address_loads_total"),
+            evictions: counter!("tidegate_address_evictions_total"),
+            tally: activity::Tally::default(),
+            egresses: BTreeMap::new(),
+        }
+    }
+
+    fn show(&mut self, partition: &Partition, waiters: &Waiters, oldest: Option<Timestamp>) {
+        let activity = partition.activity();
+        self.in_flight.set(activity.groups_in_flight as f64);
+        self.residents.set(activity.residents as f64);
+        self.calls.set(waiters.calls() as f64);
+        self.ready.set(activity.ready as f64);
+        self.backing_off.set(activity.backing_off as f64);
+        self.held.set(activity.held as f64);
+        self.timers.set(activity.timers as f64);
+        self.outbox.set(activity.outbox as f64);
+        self.oldest.set(oldest.map_or(0.0, |at| at.0 as f64 / 1000.0));
+        let before = std::mem::replace(&mut self.tally, partition.tally());
+        self.address_loads.increment(self.tally.address_loads - before.address_loads);
+        self.evictions.increment(self.tally.evictions - before.evictions);
+        for (egress, records) in partition.egress_backlogs() {
+            self.show_egress(egress, records);
+        }
+    }
+
+    /// All partitions share the gauge of an egress, so each adds how its own part changed.
+    fn show_egress(&mut self, egress: &EgressId, records: u64) {
+        if !self.egresses.contains_key(egress) {
+            let gauge = gauge!("tidegate_egress_records_waiting", "egress" => egress.to_string());
+            self.egresses.insert(egress.clone(), (gauge, 0));
+        }
+        if let Some((gauge, before)) = self.egresses.get_mut(egress)
+            && *before != records
+        {
+            gauge.increment(records as f64 - *before as f64);
+            *before = records;
+        }
     }
 }

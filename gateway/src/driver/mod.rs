@@ -8,6 +8,7 @@
 //! Read [`run`] next: the loop itself.
 
 pub mod budget;
+pub mod declare;
 pub mod doors;
 mod gate;
 pub mod loader;
@@ -21,7 +22,6 @@ pub mod turns;
 mod waiters;
 mod writeback;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use self::budget::Budget;
+use self::declare::Declaration;
 use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
@@ -45,7 +46,7 @@ use self::status::PartitionStatus;
 use self::turns::TurnKeeper;
 use self::waiters::{Answer, Show};
 use crate::clock::Clock;
-use crate::egress::Sink;
+use crate::egress::open::Egresses;
 use crate::ingress::{DoorError, Inbound};
 use crate::invoker::Invoke;
 use crate::log::{LogFailure, NodeLog};
@@ -57,6 +58,10 @@ pub(crate) enum Command {
     Happened(Event),
     /// A client wants a message delivered.
     Deliver { inbound: Inbound, wants_reply: bool, room: Room, answer: Answer },
+    /// The application was declared anew; somebody waits until this partition goes by it.
+    Declare { declaration: Declaration, done: oneshot::Sender<()> },
+    /// The sinks of egresses that were closed are open.
+    Reopen { egresses: Arc<[EgressId]> },
     /// Somebody wants to see rows. The slot is one of those that bound how many do at once.
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
     /// An operator gives an order.
@@ -122,7 +127,7 @@ pub struct Shared {
     /// Whether a function may run only on durable input.
     pub durable_input: Arc<dyn Fn(&FunctionType) -> bool + Send + Sync>,
     /// Where records go.
-    pub sinks: HashMap<EgressId, Arc<dyn Sink>>,
+    pub egresses: Arc<Egresses>,
     /// The drivers of all partitions, in order.
     pub peers: Vec<DriverHandle>,
     /// Grants turns of functions that have a limit for the whole node.

@@ -8,6 +8,7 @@ use tidegate_core::message::Origin;
 use tidegate_core::partition::effect::{Effect, LoadRequest, Report};
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::Group;
+use tokio::time::Instant;
 
 use super::loader::{Loaded, load};
 use super::run::Driver;
@@ -94,10 +95,7 @@ impl Driver {
                 self.tell_peer(partition, Event::OutboxGapReported { destination, expected });
             }
             Effect::Emit { egress, sequence, emitted, .. } => {
-                // Records of an egress that is not declared any more wait until it returns.
-                if let Some(sink) = self.shared.sinks.get(&egress) {
-                    sink.emit(self.partition.id(), sequence, emitted);
-                }
+                self.emit(&egress, sequence, emitted);
             }
             Effect::AnswerClient { ticket, answer, .. } => self.waiters.answer(ticket, answer),
             Effect::Reply { request, argument, .. } => self.waiters.reply(request, &argument),
@@ -125,6 +123,7 @@ impl Driver {
         if self.patience.is_none() {
             self.invoked += 1;
             self.begin_turn(&group);
+            self.meters.invoking(&group, &self.shared.labels);
             self.shared.invoker.submit(self.partition.id(), group);
         }
     }
@@ -153,10 +152,13 @@ impl Driver {
 
     fn start_load(&mut self, name: LoadId, request: LoadRequest) {
         let (store, slots) = (Arc::clone(&self.store), Arc::clone(&self.shared.load_slots));
+        let meters = self.meters.loads.clone();
         self.loads.spawn(async move {
+            let begun = Instant::now();
             // Nobody closes the slots; a load without one would still be a load.
             let slot = slots.acquire_owned().await.ok();
             let (rows, more) = load(&*store, &request).await?;
+            meters.loaded(rows.len(), begun.elapsed());
             Ok(Loaded { load: name, rows, more, slot })
         });
     }

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tidegate_core::address::FunctionType;
+use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::id::{BatchId, Lsn, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, Origin};
 use tidegate_core::partition::Partition;
@@ -59,6 +59,8 @@ pub struct Driver {
     /// Until when answers of functions are awaited, once the driver shall finish.
     pub(super) patience: Option<Instant>,
     pub(super) buffer: Vec<u8>,
+    /// Egresses that are between two sinks.
+    pub(super) closed: Vec<EgressId>,
 }
 
 /// What goes on around a partition and needs no room in the log to be dealt with.
@@ -139,6 +141,7 @@ impl Driver {
             invoked: 0,
             patience: None,
             buffer: Vec::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -272,6 +275,7 @@ impl Driver {
         match command {
             Command::Happened(event) => {
                 if let Some(batch) = answered(&event) {
+                    self.meters.answered(&event);
                     self.invoked = self.invoked.saturating_sub(1);
                     self.end_turn(batch);
                 }
@@ -281,6 +285,8 @@ impl Driver {
                 self.deliver(inbound, wants_reply, answer);
                 self.detained.push(room);
             }
+            Command::Declare { declaration, done } => self.declare(declaration, done),
+            Command::Reopen { egresses } => self.reopen(&egresses),
             Command::Show { read, show, slot } => {
                 let ticket = self.waiters.show(show, slot);
                 self.handle(Event::ReadRequested { ticket, read });
@@ -305,8 +311,9 @@ impl Driver {
         self.handle(Event::MessageReceived { origin, envelope });
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let now = self.shared.clock.now();
+        self.meters.at(now);
         self.partition.handle(now, event, &mut self.effects);
         self.perform();
     }
@@ -317,6 +324,7 @@ impl Driver {
         let news = self.gate.advance(durable.through);
         self.backlog.advance(news, durable.frame);
         if let Some(lsn) = news {
+            self.meters.durable(self.gate.is_settled());
             self.handle(Event::RecordsDurable { lsn });
             while let Some(effect) = self.gate.release() {
                 self.perform_now(effect);

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use super::DriverHandle;
 
+/// Lines of functions that nobody waits in are kept up to this many.
+const LINES_KEPT: usize = 1024;
+
 /// The limits of a function for the whole node.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Limit {
@@ -80,6 +83,12 @@ impl Line {
             bucket: limit.messages_per_second.map(|rate| Bucket::full(rate, now)),
             woken_later: false,
         }
+    }
+
+    /// Whether anything would be forgotten with it.
+    fn is_busy(&mut self, now: Instant) -> bool {
+        let wait = self.bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
+        !self.waiting.is_empty() || self.out.values().any(|count| *count > 0) || !wait.is_zero()
     }
 
     /// Grants the next turn if the limits allow it.
@@ -168,6 +177,9 @@ impl TurnKeeper {
                 if line.limit != limit {
                     line.bucket = limit.messages_per_second.map(|rate| Bucket::full(rate, now));
                     line.limit = limit;
+                    // Whoever has a turn may not have asked for it by these limits.
+                    line.out.clear();
+                    line.unused.clear();
                 }
             }
             lines.keys().cloned().collect()
@@ -186,6 +198,9 @@ impl TurnKeeper {
     ) {
         let limit = self.limit_of(function);
         self.with_lines(|lines| {
+            if lines.len() >= LINES_KEPT {
+                lines.retain(|_, line| line.is_busy(Instant::now()));
+            }
             let line =
                 lines.entry(function.clone()).or_insert_with(|| Line::new(limit, Instant::now()));
             line.waiting.extend(std::iter::repeat_n(partition, count));

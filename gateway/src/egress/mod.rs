@@ -5,6 +5,8 @@
 
 pub mod file;
 pub mod http;
+pub mod open;
+pub mod playground;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@
 //! | `POST /v1/messages` | many messages, one per line | `messages` |
 //! | `POST {path}` of a declared ingress | records, each with its targets and its key rule | `records` |
 //! | `GET /v1/egress/{namespace}/{name}` | records that functions emitted | `egress` |
+//! | on ports of their own | the listeners of StateFun's playground | `playground` |
 //!
 //! It knows nothing of partitions or logs: everything goes through an [`Arc<dyn Door>`](Door). What a client is told is
 //! true: 202 is said after the message is durable, 503 tells "not accepted" (TG-0306) from "may have been accepted"
@@ -24,6 +25,7 @@ mod functions;
 pub mod limits;
 mod lines;
 mod messages;
+mod playground;
 pub mod problem;
 pub mod records;
 mod request;
@@ -34,6 +36,7 @@ mod window;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -67,42 +70,99 @@ struct Shared {
     door: Arc<dyn Door>,
     limits: HttpLimits,
     budget: Budget,
-    ingresses: Ingresses,
-    egresses: Vec<EgressId>,
+    /// Changes while the node runs, when the application is declared anew.
+    declared: ArcSwap<Declared>,
     token: Option<blake3::Hash>,
     stopping: CancellationToken,
 }
 
 type App = Arc<Shared>;
 
-/// The service that answers all paths. Once `stopping` is cancelled, streams take no further input, and readers that wait
-/// for records are sent away.
+/// What an application declares of the server, checked.
+pub struct Declared {
+    ingresses: Ingresses,
+    egresses: Vec<EgressId>,
+}
+
+impl Declared {
+    /// Checks that the ingresses can be served together.
+    ///
+    /// # Errors
+    /// Two ingresses claim one path, or one claims a path that has a meaning already.
+    pub fn new(
+        ingresses: Vec<HttpIngressConfig>,
+        egresses: Vec<EgressId>,
+    ) -> Result<Self, PathConflict> {
+        Ok(Self { ingresses: Ingresses::new(ingresses)?, egresses })
+    }
+}
+
+/// All that is served over HTTP, with one budget for its messages.
+#[derive(Clone)]
+pub struct HttpServices(App);
+
+impl HttpServices {
+    /// Once `stopping` is cancelled, streams take no further input, and readers that wait for records are sent away.
+    ///
+    /// # Errors
+    /// See [`Declared::new`].
+    pub fn new(
+        door: Arc<dyn Door>,
+        config: HttpConfig,
+        stopping: CancellationToken,
+    ) -> Result<Self, PathConflict> {
+        Ok(Self(Arc::new(Shared {
+            door,
+            budget: Budget::new(config.limits.bytes_in_flight),
+            declared: ArcSwap::from_pointee(Declared::new(config.ingresses, config.egresses)?),
+            token: config.token.map(|token| blake3::hash(token.as_bytes())),
+            limits: config.limits,
+            stopping,
+        })))
+    }
+
+    /// Serves what is declared now, from the next request on.
+    pub fn declare(&self, declared: Declared) {
+        self.0.declared.store(Arc::new(declared));
+    }
+
+    /// The service of the node's listener.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/v1/functions/{namespace}/{type}/{id}/send", post(functions::send))
+            .route("/v1/functions/{namespace}/{type}/{id}/call", post(functions::call))
+            .route("/v1/messages", post(messages::receive))
+            .route("/v1/egress/{namespace}/{name}", get(egress::read))
+            .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+            .fallback(records::receive)
+            .layer(middleware::from_fn_with_state(self.0.clone(), authorise))
+            .with_state(self.0.clone())
+    }
+
+    /// The service of the playground's ingress, for a listener of its own.
+    pub fn playground_ingress(&self) -> Router {
+        playground::ingress(self.0.clone())
+    }
+
+    /// The service of the playground's egress, for a listener of its own: topics with the egresses that they are inside.
+    pub fn playground_egress(
+        &self,
+        topics: impl IntoIterator<Item = (String, EgressId)>,
+    ) -> Router {
+        playground::egress(self.0.clone(), topics)
+    }
+}
+
+/// The service that answers all paths of the node's listener.
 ///
 /// # Errors
-/// Two ingresses claim one path, or one claims a path that has a meaning already.
+/// See [`Declared::new`].
 pub fn router(
     door: Arc<dyn Door>,
     config: HttpConfig,
     stopping: CancellationToken,
 ) -> Result<Router, PathConflict> {
-    let shared = Arc::new(Shared {
-        door,
-        budget: Budget::new(config.limits.bytes_in_flight),
-        ingresses: Ingresses::new(config.ingresses)?,
-        egresses: config.egresses,
-        token: config.token.map(|token| blake3::hash(token.as_bytes())),
-        limits: config.limits,
-        stopping,
-    });
-    Ok(Router::new()
-        .route("/v1/functions/{namespace}/{type}/{id}/send", post(functions::send))
-        .route("/v1/functions/{namespace}/{type}/{id}/call", post(functions::call))
-        .route("/v1/messages", post(messages::receive))
-        .route("/v1/egress/{namespace}/{name}", get(egress::read))
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
-        .fallback(records::receive)
-        .layer(middleware::from_fn_with_state(shared.clone(), authorise))
-        .with_state(shared))
+    Ok(HttpServices::new(door, config, stopping)?.router())
 }
 
 /// Compares hashes, whose comparison takes the same time for every input, so that neither the token nor its length leaks.

@@ -12,8 +12,12 @@ use tidegate_core::limits::ANSWER_BYTES_MAX;
 
 use super::tls::TlsConfig;
 
+/// Below the five seconds after which a Node.js server closes a connection: one that both sides give up at the same moment
+/// loses a request.
+const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(4);
+
 /// Where functions are served, and how much one request may carry.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EndpointConfig {
     /// For operators: in logs, metrics and errors.
     pub name: Arc<str>,
@@ -33,6 +37,12 @@ pub struct EndpointConfig {
     pub call_timeout: Duration,
     /// The longest time until a connection stands.
     pub connect_timeout: Duration,
+    /// The longest time until an answer begins; nothing leaves that to the call timeout.
+    pub begin_timeout: Option<Duration>,
+    /// The longest silence within an answer; nothing leaves that to the call timeout.
+    pub read_timeout: Option<Duration>,
+    /// How long a connection is kept without use; zero keeps none.
+    pub idle_connection_kept: Duration,
     /// The largest body of an answer, in bytes. Requests under way may hold that much memory each.
     pub payload_max_bytes: usize,
     /// Whom to trust and who to be, over https.
@@ -55,6 +65,9 @@ impl EndpointConfig {
             concurrency: at_most(64),
             call_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(20),
+            begin_timeout: None,
+            read_timeout: None,
+            idle_connection_kept: IDLE_CONNECTION_KEPT,
             payload_max_bytes: ANSWER_BYTES_MAX,
             tls: TlsConfig::default(),
         }

@@ -1,29 +1,33 @@
 //! Finds the endpoint of each group.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_core::address::FunctionType;
+use arc_swap::ArcSwap;
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Failure, FailureScope, Group};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{EndpointConfig, FunctionPattern};
+use super::config::EndpointConfig;
 use super::endpoint::Endpoint;
 use super::fault::InvokeError;
-use super::http::HttpTransport;
 use super::pace::Jitter;
 use super::packing::Pending;
+use super::routes::{Introduced, Prepared, Routes, Step, Way};
 use super::tls::TlsError;
 use super::transport::Transport;
 use super::{Answers, Invoke};
 
 /// Has functions process groups, each at the endpoint that is declared for it.
 pub struct Invoker {
-    exact: BTreeMap<FunctionType, UnboundedSender<Pending>>,
-    namespaces: BTreeMap<Arc<str>, UnboundedSender<Pending>>,
+    dispatcher: Arc<Dispatcher>,
+    jitter: Mutex<Jitter>,
+}
+
+/// Hands groups to endpoints, and on to others if those retire.
+struct Dispatcher {
+    routes: ArcSwap<Routes>,
     answers: Answers,
     stop: CancellationToken,
 }
@@ -37,74 +41,120 @@ impl Invoker {
         answers: Answers,
         seed: u64,
     ) -> Result<Arc<Self>, TlsError> {
-        let over_http = |config: EndpointConfig| {
-            let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&config)?);
-            Ok::<_, TlsError>((config, transport))
-        };
-        let endpoints: Vec<_> = endpoints.into_iter().map(over_http).collect::<Result<_, _>>()?;
-        Ok(Self::over(endpoints, answers, seed))
+        let prepared = Routes::default().prepare(endpoints)?;
+        Ok(Self::with(prepared, answers, seed))
     }
 
     /// Starts a task for each endpoint, given the way to it.
+    #[cfg(test)]
     pub(super) fn over(
         endpoints: impl IntoIterator<Item = (EndpointConfig, Arc<dyn Transport>)>,
         answers: Answers,
         seed: u64,
     ) -> Arc<Self> {
+        Self::with(started(endpoints), answers, seed)
+    }
+
+    fn with(prepared: Prepared, answers: Answers, seed: u64) -> Arc<Self> {
         let stop = CancellationToken::new();
-        let mut jitter = Jitter::new(seed);
-        let (mut exact, mut namespaces) = (BTreeMap::new(), BTreeMap::new());
-        for (config, transport) in endpoints {
-            let (inbox, arriving) = unbounded_channel();
-            for pattern in &config.functions {
-                match pattern.clone() {
-                    FunctionPattern::Exact(function) => exact.insert(function, inbox.clone()),
-                    FunctionPattern::Namespace(namespace) => {
-                        namespaces.insert(namespace, inbox.clone())
-                    }
-                };
-            }
-            let endpoint =
-                Endpoint::new(config, transport, Arc::clone(&answers), Jitter::new(jitter.next()));
-            tokio::spawn(endpoint.run(arriving, stop.clone()));
+        let dispatcher = Arc::new(Dispatcher { routes: ArcSwap::default(), answers, stop });
+        let invoker = Self { dispatcher, jitter: Mutex::new(Jitter::new(seed)) };
+        drop(invoker.introduce(prepared));
+        Arc::new(invoker)
+    }
+
+    /// Finds out what has to be started for these endpoints, and that it can be. Nothing changes yet.
+    ///
+    /// # Errors
+    /// The certificates of an endpoint cannot be used.
+    pub fn prepare(&self, endpoints: Vec<EndpointConfig>) -> Result<Prepared, TlsError> {
+        self.dispatcher.routes.load().prepare(endpoints)
+    }
+
+    /// Serves what is declared from now on. What was declared before and is not any more is served until
+    /// [`retire`](Self::retire).
+    pub fn introduce(&self, prepared: Prepared) -> Introduced {
+        let mut declared = Routes::default();
+        for step in prepared.0 {
+            let way = match step {
+                Step::Keep(way) => way,
+                Step::Start(config, transport) => self.start(*config, transport),
+            };
+            declared.add(&way);
         }
-        Arc::new(Self { exact, namespaces, answers, stop })
+        let before = self.dispatcher.routes.load_full();
+        self.dispatcher.routes.store(Arc::new(declared.beside(&before)));
+        Introduced(declared)
+    }
+
+    /// Serves only what is declared. Requests that are under way to other endpoints end as they would have; groups that wait
+    /// for them go to whoever serves their functions now, or fail because nobody does.
+    pub fn retire(&self, introduced: Introduced) {
+        self.dispatcher.routes.store(Arc::new(introduced.0));
+    }
+
+    fn start(&self, config: EndpointConfig, transport: Arc<dyn Transport>) -> Arc<Way> {
+        let (inbox, arriving) = unbounded_channel();
+        let seed = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let answers = Arc::clone(&self.dispatcher.answers);
+        let endpoint = Endpoint::new(config.clone(), transport, answers, Jitter::new(seed));
+        // The dispatcher has the way to the endpoint, so the endpoint must not keep the dispatcher.
+        let dispatcher = Arc::downgrade(&self.dispatcher);
+        let hand_back = move |pending: Pending| {
+            if let Some(dispatcher) = dispatcher.upgrade() {
+                dispatcher.submit(pending);
+            }
+        };
+        tokio::spawn(endpoint.run(arriving, hand_back, self.dispatcher.stop.clone()));
+        Arc::new(Way { config, inbox })
     }
 
     /// Takes no more groups, drops those that wait, and breaks off the requests under way. None of them has an answer.
     pub fn stop(&self) {
-        self.stop.cancel();
+        self.dispatcher.stop.cancel();
     }
+}
 
-    /// An exact name goes before a namespace.
-    fn endpoint_of(&self, function: &FunctionType) -> Option<&UnboundedSender<Pending>> {
-        self.exact.get(function).or_else(|| self.namespaces.get(function.namespace()))
+/// Endpoints that all have to be started, given the ways to them.
+#[cfg(test)]
+pub(super) fn started(
+    endpoints: impl IntoIterator<Item = (EndpointConfig, Arc<dyn Transport>)>,
+) -> Prepared {
+    let start = |(config, transport)| Step::Start(Box::new(config), transport);
+    Prepared(endpoints.into_iter().map(start).collect())
+}
+
+impl Dispatcher {
+    fn submit(&self, pending: Pending) {
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let routes = self.routes.load();
+        match routes.find(&pending.group.address.function) {
+            // Only a stopped endpoint does not take it, and then the group is dropped as promised.
+            Some(way) => drop(way.inbox.send(pending)),
+            None => self.refuse(&pending),
+        }
     }
 
     /// The partitions check it before, but on another view of the declarations if these have just changed.
-    fn refuse(&self, partition: PartitionId, group: &Group) {
-        let function = group.address.function.to_string();
+    fn refuse(&self, pending: &Pending) {
+        let function = pending.group.address.function.to_string();
         let text = InvokeError::NotDeclared { function }.to_string().into();
         let failure = Failure { scope: FailureScope::Group, text };
-        (self.answers)(partition, Event::InvocationFailed { batch: group.batch, failure });
+        let failed = Event::InvocationFailed { batch: pending.group.batch, failure };
+        (self.answers)(pending.partition, failed);
     }
 }
 
 impl Invoke for Invoker {
     fn submit(&self, partition: PartitionId, group: Group) {
-        if self.stop.is_cancelled() {
-            return;
-        }
-        match self.endpoint_of(&group.address.function) {
-            // Only a stopped endpoint does not take it, and then the group is dropped as promised.
-            Some(inbox) => drop(inbox.send(Pending { partition, group })),
-            None => self.refuse(partition, &group),
-        }
+        self.dispatcher.submit(Pending { partition, group });
     }
 }
 
 impl Drop for Invoker {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop();
     }
 }

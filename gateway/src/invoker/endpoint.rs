@@ -17,7 +17,7 @@ use super::Answers;
 use super::config::EndpointConfig;
 use super::fault::{Fault, InvokeError};
 use super::lane::{Dialect, Lane};
-use super::pace::Jitter;
+use super::pace::{Jitter, Pace};
 use super::packing::{Parcel, Pending};
 use super::telemetry::Meters;
 use super::transport::{Request, Transport};
@@ -80,25 +80,34 @@ impl Endpoint {
         }
     }
 
-    /// Works until it is stopped, or nobody is left who could submit groups. What waits or is under way then is dropped.
+    /// Works until it is stopped, which drops what waits or is under way, or until it retires because nobody is left who could
+    /// submit groups: then it hands back what waits, and ends with the last request that is under way.
     pub(super) async fn run(
         mut self,
         mut inbox: UnboundedReceiver<Pending>,
+        hand_back: impl Fn(Pending) + Send,
         stop: CancellationToken,
     ) {
         let mut arrived = Vec::new();
+        let mut retires = false;
         loop {
             let now = Instant::now();
-            self.begin_requests(now);
+            if retires {
+                self.give_up_waiting().for_each(&hand_back);
+                if self.under_way.is_empty() {
+                    return;
+                }
+            } else {
+                self.begin_requests(now);
+            }
+            self.show_pace(now);
             let wake = self.lanes.values().filter_map(Lane::wakes).filter(|wake| *wake > now).min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(ended) = self.requests.join_next_with_id() => self.request_ended(ended),
-                count = inbox.recv_many(&mut arrived, ARRIVALS_PER_TURN) => {
-                    if count == 0 {
-                        return;
-                    }
+                count = inbox.recv_many(&mut arrived, ARRIVALS_PER_TURN), if !retires => {
+                    retires = count == 0;
                     arrived.drain(..).for_each(|pending| self.enqueue(pending));
                 }
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
@@ -113,6 +122,14 @@ impl Endpoint {
         let arrival = self.next_arrival();
         self.lane(&key).enqueue(Parcel::open(pending, arrival));
         self.meters.waiting.increment(1.0);
+    }
+
+    /// Takes out everything that waits.
+    fn give_up_waiting(&mut self) -> impl Iterator<Item = Pending> {
+        let parcels = self.lanes.values_mut().flat_map(Lane::give_up_waiting);
+        let waiting: Vec<_> = parcels.flat_map(|parcel| parcel.groups).collect();
+        self.meters.waiting.decrement(waiting.len() as f64);
+        waiting.into_iter()
     }
 
     /// The lane, which begins to exist by being used.
@@ -142,6 +159,15 @@ impl Endpoint {
         if self.lanes.len() > LANES_KEPT {
             self.lanes.retain(|_, lane| !lane.is_idle());
         }
+    }
+
+    fn show_pace(&self, now: Instant) {
+        let paces = || self.lanes.values().map(|lane| &lane.pace);
+        let allowed = paces().map(Pace::allowed).sum::<usize>();
+        let most = self.config.concurrency.get();
+        // Before the first request nothing is known to stand against it.
+        let allowed = if self.lanes.is_empty() { most } else { allowed.min(most) };
+        self.meters.paced(allowed, paces().filter(|pace| pace.is_held(now)).count());
     }
 
     fn begin(&mut self, lane: LaneKey, parcel: Parcel, dialect: Dialect, now: Instant) {

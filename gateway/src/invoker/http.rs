@@ -5,10 +5,10 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, Method, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Collected, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::config::{EndpointConfig, UrlTemplate};
+use super::encoding::{self, Encoding};
 use super::fault::{Fault, InvokeError};
 use super::lane::Dialect;
 use super::tls::{self, TlsError};
@@ -23,10 +24,6 @@ use super::transport::{Reply, Request, Transport};
 use super::wire::media;
 
 const USER_AGENT_VALUE: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
-
-/// How long a connection is kept without use. Below the five seconds after which a Node.js server closes it: a connection
-/// that both sides give up at the same moment loses a request.
-const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(4);
 
 /// How often an idle peer is asked whether it still exists.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
@@ -36,6 +33,8 @@ pub(super) struct HttpTransport {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: UrlTemplate,
     call_timeout: Duration,
+    begin_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
     payload_max_bytes: usize,
 }
 
@@ -44,24 +43,24 @@ impl HttpTransport {
     pub(super) fn new(config: &EndpointConfig) -> Result<Self, TlsError> {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
-            .pool_max_idle_per_host(config.concurrency.get())
+            .pool_idle_timeout(config.idle_connection_kept)
+            .pool_max_idle_per_host(idle_connections(config))
             .build(connector(config)?);
         Ok(Self {
             client,
             url: config.url.clone(),
             call_timeout: config.call_timeout,
+            begin_timeout: config.begin_timeout,
+            read_timeout: config.read_timeout,
             payload_max_bytes: config.payload_max_bytes,
         })
     }
 
     async fn call(&self, request: Request) -> Result<Reply, Fault> {
         let dialect = request.dialect;
-        let response = self
-            .client
-            .request(self.http_request(request)?)
-            .await
-            .map_err(|error| unanswered(&error))?;
+        let answering = self.client.request(self.http_request(request)?);
+        let response = within(self.begin_timeout, answering).await?;
+        let response = response.map_err(|error| unanswered(&error))?;
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
             return Err(refusal(
@@ -71,7 +70,10 @@ impl HttpTransport {
             ));
         }
         check_media_type(&head.headers, dialect)?;
-        Ok(Reply { speaks_batch: speaks_batch(&head.headers), body: self.read(body).await? })
+        let encoding = Encoding::of(&head.headers).map_err(Fault::Request)?;
+        let body = self.read(body).await?;
+        let body = encoding.decode(body, self.payload_max_bytes).map_err(Fault::Request)?;
+        Ok(Reply { speaks_batch: speaks_batch(&head.headers), body })
     }
 
     fn http_request(&self, request: Request) -> Result<http::Request<Full<Bytes>>, Fault> {
@@ -86,6 +88,7 @@ impl HttpTransport {
             .uri(uri)
             .header(CONTENT_TYPE, content_type)
             .header(ACCEPT, media::ACCEPT)
+            .header(ACCEPT_ENCODING, encoding::ACCEPTED)
             .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Full::new(request.body))
             .map_err(|_| Fault::Request(cause()))
@@ -98,13 +101,21 @@ impl HttpTransport {
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => {
-                Err(Fault::Request(InvokeError::ConnectionLost { cause: chain(&*error) }))
+        let failed = |error: Box<dyn Error + Send + Sync>| match error.is::<LengthLimitError>() {
+            true => too_large(),
+            false => Fault::Request(InvokeError::ConnectionLost { cause: chain(&*error) }),
+        };
+        let mut body = Limited::new(body, limit);
+        let Some(silence) = self.read_timeout else {
+            return body.collect().await.map(Collected::to_bytes).map_err(failed);
+        };
+        let mut whole = BytesMut::new();
+        while let Some(frame) = within(Some(silence), body.frame()).await? {
+            if let Ok(piece) = frame.map_err(failed)?.into_data() {
+                whole.extend_from_slice(&piece);
             }
         }
+        Ok(whole.freeze())
     }
 }
 
@@ -115,6 +126,18 @@ impl Transport for HttpTransport {
         let timed_out = |_| Err(Fault::Request(InvokeError::TimedOut { limit }));
         tokio::time::timeout(limit, self.call(request)).await.unwrap_or_else(timed_out)
     }
+}
+
+/// Waits as long as is allowed; nothing allows any time.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let Some(limit) = limit else { return Ok(work.await) };
+    let timed_out = |_| Fault::Request(InvokeError::TimedOut { limit });
+    tokio::time::timeout(limit, work).await.map_err(timed_out)
+}
+
+/// How many connections without use are kept.
+fn idle_connections(config: &EndpointConfig) -> usize {
+    if config.idle_connection_kept.is_zero() { 0 } else { config.concurrency.get() }
 }
 
 fn connector(config: &EndpointConfig) -> Result<HttpsConnector<HttpConnector>, TlsError> {
@@ -153,7 +176,9 @@ fn refusal(status: StatusCode, dialect: Dialect, retry_after: Option<Duration>) 
         401 | 403 | 407 | 429 | 503 => {
             Fault::Endpoint { error: InvokeError::Unavailable { status: code }, retry_after }
         }
-        501..=599 => Fault::Unclear(InvokeError::Unavailable { status: code }),
+        408 | 409 | 420 | 499 | 501..=599 => {
+            Fault::Unclear(InvokeError::Unavailable { status: code })
+        }
         _ => Fault::Request(InvokeError::Status { status: code }),
     }
 }
@@ -170,12 +195,7 @@ fn check_media_type(headers: &HeaderMap, dialect: Dialect) -> Result<(), Fault> 
         }
         Dialect::Batch | Dialect::Single => {}
     }
-    match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => {
-            invalid("it is compressed, which was not asked for".into())
-        }
-        Some(_) | None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The media type without parameters, in lower case; empty if there is none.
@@ -241,10 +261,10 @@ mod tests {
         for status in [401, 403, 407, 429, 503] {
             assert!(matches!(of(status, Dialect::Single), Fault::Endpoint { .. }), "{status}");
         }
-        for status in [501, 502, 504, 520, 599] {
+        for status in [408, 409, 420, 499, 501, 502, 504, 520, 599] {
             assert!(matches!(of(status, Dialect::Batch), Fault::Unclear(_)), "{status}");
         }
-        for status in [301, 404, 405, 408, 413, 500] {
+        for status in [301, 404, 405, 410, 413, 500] {
             assert!(matches!(of(status, Dialect::Batch), Fault::Request(_)), "{status}");
         }
         for status in [400, 406, 415] {

@@ -106,6 +106,11 @@ impl Lane {
         }
     }
 
+    /// Takes out everything that waits.
+    pub(super) fn give_up_waiting(&mut self) -> impl Iterator<Item = Parcel> {
+        self.waiting.drain(..)
+    }
+
     /// Puts a parcel behind all others.
     pub(super) fn enqueue(&mut self, parcel: Parcel) {
         self.waiting.push_back(parcel);

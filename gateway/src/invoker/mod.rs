@@ -8,7 +8,7 @@
 //! | what happened | who is blamed |
 //! |---|---|
 //! | no connection: refused, not resolved, not trusted, in no time; status 401, 403, 407, 429, 503 | the endpoint |
-//! | connection lost before an answer began; status 501, 502, 504 and above | the endpoint, unless it has served others since it failed at the same groups: then the request |
+//! | connection lost before an answer began; status 408, 409, 420, 499, 501, 502, 504 and above | the endpoint, unless it has served others since it failed at the same groups: then the request |
 //! | no answer in time, connection lost within the answer, answer too large or not an answer; status 500, 3xx, 4xx | the request |
 //! | a batch is answered with status 400, 406 or 415, or with another media type | nobody: each group goes again in a request of protocol v3 |
 //! | in the answer to a batch: a failure, or a result that cannot be used | the group |
@@ -20,16 +20,21 @@
 //! - *The request*: its groups travel again in halves, until one is alone. Then that group is blamed.
 //! - *The group*: its partition is told, retries by policy and parks the address in the end.
 //!
+//! Which statuses pass is StateFun's rule: 408, 409, 420, 429, 499 and everything from 500 on are tried again there as long as the
+//! call may take. Here 500 is what SDKs answer when the function's code failed, so it counts against the group.
+//!
 //! A batch none of whose groups was run makes the endpoint pause; one without any result is a failed request.
 
 mod config;
 mod dispatch;
+mod encoding;
 mod endpoint;
 mod fault;
 mod http;
 mod lane;
 mod pace;
 mod packing;
+mod routes;
 mod settle;
 mod telemetry;
 mod tls;
@@ -45,6 +50,7 @@ use tidegate_core::partition::group::Group;
 pub use self::config::{EndpointConfig, FunctionPattern, UrlError, UrlTemplate};
 pub use self::dispatch::Invoker;
 pub use self::fault::InvokeError;
+pub use self::routes::{Introduced, Prepared};
 pub use self::tls::{Identity, TlsConfig, TlsError};
 
 /// Where answers go: an `InvocationSucceeded`, `InvocationIncomplete` or `InvocationFailed` for a partition. Must not block.

@@ -96,7 +96,13 @@ impl Pace {
         self.held_until = Some(now + self.jitter.spread(pause).max(asked));
     }
 
-    fn is_held(&self, now: Instant) -> bool {
+    /// How many requests may be under way at once.
+    pub(super) fn allowed(&self) -> usize {
+        self.allowed
+    }
+
+    /// Whether there is a pause.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
         self.held_until.is_some_and(|until| now < until)
     }
 }

@@ -12,6 +12,7 @@ use super::endpoint::{Answered, Endpoint, LaneKey, UnderWay};
 use super::fault::{Fault, InvokeError};
 use super::lane::Dialect;
 use super::packing::{Form, Parcel, Pending};
+use super::telemetry::Blamed;
 use super::wire::GroupAnswer;
 
 impl Endpoint {
@@ -54,7 +55,7 @@ impl Endpoint {
     /// request at all, as after a failure.
     fn distribute(&mut self, key: &LaneKey, parcel: Parcel, answered: Answered, now: Instant) {
         if answered.answer.unmatched > 0 {
-            self.meters.failed("unmatched");
+            self.meters.failed(Blamed::Unmatched);
             warn!(
                 endpoint = %self.config.name, results = answered.answer.unmatched,
                 "the endpoint answered for groups that were not in the request"
@@ -100,17 +101,17 @@ impl Endpoint {
     fn recover(&mut self, key: &LaneKey, parcel: Parcel, fault: Fault, now: Instant) {
         match fault {
             Fault::Endpoint { error, retry_after } => {
-                self.meters.failed("endpoint");
+                self.meters.failed(Blamed::Endpoint);
                 self.hold(key, &error, retry_after, now);
                 self.wait_again(key, parcel);
             }
             Fault::Unclear(error) => self.recover_unclear(key, parcel, &error, now),
             Fault::Request(error) => {
-                self.meters.failed("request");
+                self.meters.failed(Blamed::Request);
                 self.narrow(key, parcel, &error);
             }
             Fault::Dialect => {
-                self.meters.failed("dialect");
+                self.meters.failed(Blamed::Dialect);
                 info!(endpoint = %self.config.name, "the endpoint does not take batches; it gets one group per request");
                 self.meters.waiting.increment(parcel.groups.len() as f64);
                 self.lane(key).refused_batch(now, parcel);
@@ -129,12 +130,12 @@ impl Endpoint {
     ) {
         let served = self.lane(key).served();
         if parcel.suspect_since.is_some_and(|before| served > before) {
-            self.meters.failed("request");
+            self.meters.failed(Blamed::Request);
             parcel.suspect_since = Some(served);
             self.narrow(key, parcel, error);
             return;
         }
-        self.meters.failed("endpoint");
+        self.meters.failed(Blamed::Endpoint);
         self.hold(key, error, None, now);
         let halve = parcel.suspect_since.is_some() && !parcel.is_alone();
         parcel.suspect_since = Some(served);

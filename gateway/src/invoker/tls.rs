@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 /// What https needs beyond the URL. All of it is text in PEM form.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TlsConfig {
     /// The certificates of the authorities to trust instead of the system's.
     pub trusted: Option<Arc<[u8]>>,
@@ -19,7 +19,7 @@ pub struct TlsConfig {
 }
 
 /// A certificate with its key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The certificate, and those between it and its authority.
     pub certificates: Arc<[u8]>,

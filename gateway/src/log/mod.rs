@@ -131,6 +131,11 @@ pub trait NodeLog: Send + Sync + 'static {
     /// Makes durable what was appended so far, and ends the log. Waits for space like everything else.
     fn close(&self) -> Pin<Box<dyn Future<Output = Result<(), LogFailure>> + Send + '_>>;
 
+    /// Bytes of what was appended and is not on its way to the disk yet, for metrics.
+    fn buffered_bytes(&self) -> usize {
+        0
+    }
+
     /// Why the log has failed, if it has.
     fn failure(&self) -> Option<LogFailure>;
 }

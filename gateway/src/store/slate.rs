@@ -7,6 +7,7 @@
 
 mod clock;
 mod failure;
+mod meters;
 mod partition;
 mod settings;
 
@@ -24,6 +25,7 @@ use slatedb::{Db, Settings};
 use tidegate_core::id::PartitionId;
 
 use self::clock::{DatabaseClock, last_timestamp_ms};
+use self::meters::Meters;
 use self::partition::SlatePartition;
 use super::{PartitionStore, StateStore, StoreError};
 
@@ -51,6 +53,7 @@ impl SlateStore {
     }
 
     fn on(objects: Arc<dyn ObjectStore>, options: &SlateOptions) -> Self {
+        metrics::gauge!("tidegate_store_cache_capacity_bytes").set(options.cache_bytes as f64);
         let cache = Arc::new(cache(options.cache_bytes));
         let settings = settings::settings(options);
         Self { databases: Arc::new(Databases { objects, cache, settings }) }
@@ -85,6 +88,7 @@ impl Databases {
         Db::builder(path, Arc::clone(&self.objects))
             .with_settings(self.settings.clone())
             .with_system_clock(Arc::new(clock))
+            .with_metrics_recorder(Arc::new(Meters(partition)))
             .with_db_cache(Arc::clone(&self.cache) as Arc<dyn DbCache>, u64::from(partition.0))
             .build()
             .await

@@ -56,7 +56,7 @@ fn the_examples_of_the_page_are_right() {
     let mut faults = Faults::default();
     let module = module::read(&module, "docs/configuration.md", &mut faults);
     assert!(faults.is_empty(), "{faults}");
-    assert_eq!((module.endpoints.len(), module.ingresses.len(), module.egresses.len()), (2, 1, 2));
+    assert_eq!((module.endpoints.len(), module.ingresses.len(), module.egresses.len()), (2, 2, 3));
 
     let example = PAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let given =

@@ -4,8 +4,10 @@
 mod commands;
 mod documented;
 mod effective;
+mod legacy;
 mod module;
 mod node;
+mod statefun;
 
 use tidegate::config::fault::Faults;
 

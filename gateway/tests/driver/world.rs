@@ -12,6 +12,7 @@ use tidegate::driver::meters::FunctionLabels;
 use tidegate::driver::retention::LogRetention;
 use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
 use tidegate::egress::Sink;
+use tidegate::egress::open::{Egresses, Open};
 use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
 use tidegate::log::memory::{MemoryLog, SyncMode};
 use tidegate::log::{
@@ -182,7 +183,10 @@ impl Deployment {
             durable_input: Arc::new(|function| function.as_str() == CAREFUL),
             turns: tidegate::driver::turns::TurnKeeper::new(Default::default(), handles.clone()),
             pauses: Arc::default(),
-            sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
+            egresses: Arc::new(Egresses::new(Open {
+                sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
+                ..Open::default()
+            })),
             peers: handles.clone(),
             budget: budget.clone(),
             load_slots: Arc::new(Semaphore::new(16)),
@@ -200,8 +204,8 @@ impl Deployment {
             store,
         };
         let node = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
-        let door =
-            Router::new(PARTITIONS, handles, budget.clone(), clock, HashMap::new(), Arc::default());
+        let (egresses, pauses) = (Arc::default(), Arc::default());
+        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, egresses, pauses);
         let door = Arc::new(door);
         Ok(Living { log, store: faults, functions, journal, door, budget, failures, node })
     }

@@ -8,12 +8,23 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tidegate::admin::module::{ReloadError, ReloadModule, Reloaded};
 use tidegate::admin::readiness::Readiness;
 use tidegate::admin::{BindError, bind, metrics, openapi, router, serve};
 use tokio_util::sync::CancellationToken;
 
 use super::door::FakeDoor;
 use super::node::FakeNode;
+
+/// A node that is not far enough yet to take another module.
+struct Starting;
+
+#[async_trait::async_trait]
+impl ReloadModule for Starting {
+    async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        Err(ReloadError::NotNow)
+    }
+}
 
 struct Admin {
     address: std::net::SocketAddr,
@@ -25,7 +36,8 @@ impl Admin {
     async fn start() -> Self {
         let (readiness, node) = (Readiness::default(), Arc::new(FakeNode::default()));
         let handle = metrics::detached_handle().unwrap();
-        let router = router(Arc::new(FakeDoor::open()), node.clone(), readiness.clone(), handle);
+        let door = Arc::new(FakeDoor::open());
+        let router = router(door, node.clone(), readiness.clone(), handle, Arc::new(Starting));
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router, CancellationToken::new()));
@@ -88,15 +100,27 @@ async fn other_interfaces_than_loopback_are_refused() {
 }
 
 #[tokio::test]
+async fn a_node_that_starts_takes_no_other_module() {
+    let handle = metrics::detached_handle().unwrap();
+    let door = Arc::new(FakeDoor::open());
+    let router = router(door, Readiness::default(), handle, Arc::new(Starting));
+    let request = Request::post("/v1/module/reload").body(Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("TG-0783"), &json!(503)));
+    let detail = "the node is starting or stopping, and takes no other module now";
+    assert_eq!(problem["detail"], detail);
+}
+
+#[tokio::test]
 async fn metrics_of_the_process_are_shown() {
     let handle = metrics::install_recorder().unwrap();
     ::metrics::counter!("tidegate_test_total").increment(3);
-    let router = router(
-        Arc::new(FakeDoor::open()),
-        Arc::new(FakeNode::default()),
-        Readiness::default(),
-        handle,
-    );
+    let (door, node) = (Arc::new(FakeDoor::open()), Arc::new(FakeNode::default()));
+    let router = router(door, node, Readiness::default(), handle, Arc::new(Starting));
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();

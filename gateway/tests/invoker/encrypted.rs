@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tidegate::invoker::{EndpointConfig, Identity, Invoker, TlsConfig, UrlTemplate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,13 +25,30 @@ fn pem(certified: &CertifiedKey<rcgen::KeyPair>) -> Arc<[u8]> {
 
 /// An endpoint over https that answers the first request of each connection with an empty answer.
 async fn endpoint(certified: &CertifiedKey<rcgen::KeyPair>) -> EndpointConfig {
+    endpoint_for(certified, None).await
+}
+
+/// The same, for clients that prove by this certificate who they are.
+async fn endpoint_for(
+    certified: &CertifiedKey<rcgen::KeyPair>,
+    client: Option<&CertifiedKey<rcgen::KeyPair>>,
+) -> EndpointConfig {
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
         .unwrap();
+    let server = match client {
+        None => server.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client.cert.der().clone()).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            server.with_client_cert_verifier(verifier.unwrap())
+        }
+    };
+    let server = server.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(server));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -66,6 +84,29 @@ async fn an_endpoint_that_is_not_trusted_is_sent_nothing_and_waited_for() {
     let mut partition = Partition::new(config);
     partition.submit("a");
     assert!(partition.waits_for(std::time::Duration::from_millis(300)).await);
+}
+
+fn identity(certified: &CertifiedKey<rcgen::KeyPair>) -> Identity {
+    let key = certified.signing_key.serialize_pem().into_bytes().into();
+    Identity { certificates: pem(certified), key }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_wants_to_know_who_calls_is_shown_the_certificate() {
+    let (server, client) = (certificate(), certificate());
+    let mut config = endpoint_for(&server, Some(&client)).await;
+    config.tls.trusted = Some(pem(&server));
+    config.tls.identity = Some(identity(&client));
+    let mut partition = Partition::new(config.clone());
+    partition.submit("a");
+    partition.succeeds().await;
+
+    for stranger in [None, Some(identity(&certificate()))] {
+        config.tls.identity = stranger;
+        let mut partition = Partition::new(config.clone());
+        partition.submit("a");
+        assert!(partition.waits_for(std::time::Duration::from_millis(300)).await);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Answers that are none, and connections that end too early.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,13 +21,29 @@ async fn text_of(answer: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'sta
 
 #[tokio::test]
 async fn statuses_of_a_live_endpoint_fail_the_group() {
-    for status in [301, 400, 404, 405, 408, 413, 415, 500] {
+    for status in [301, 400, 404, 405, 410, 413, 415, 500] {
         let text =
             text_of(move || Response::builder().status(status).body(Full::default()).unwrap())
                 .await;
         let expected =
             format!("TG-0405 the endpoint answered with status {status} (endpoint `shop`)");
         assert_eq!(text, expected);
+    }
+}
+
+#[tokio::test]
+async fn statuses_that_pass_are_asked_for_again_and_nothing_counts() {
+    for status in [408, 409, 420, 499, 502, 504, 599] {
+        let asked = AtomicUsize::new(0);
+        let server = Server::start(move |_| {
+            let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+            let status = if first { status } else { 200 };
+            Response::builder().status(status).body(Full::default()).unwrap()
+        })
+        .await;
+        let mut partition = Partition::new(server.config());
+        partition.submit("a");
+        partition.succeeds().await;
     }
 }
 
@@ -64,11 +81,17 @@ async fn an_answer_without_a_type_or_of_an_unknown_one_is_read() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_was_not_asked_for() {
-    let answer =
-        || Response::builder().header("content-encoding", "gzip").body(Full::default()).unwrap();
-    let text = text_of(answer).await;
-    assert!(text.contains("it is compressed"), "{text}");
+async fn an_answer_that_is_compressed_otherwise_than_was_allowed_fails_the_group() {
+    for (encoding, body) in
+        [("br", ""), ("gzip, gzip", ""), ("gzip", "no gzip"), ("deflate", "none")]
+    {
+        let answer = move || {
+            let answer = Response::builder().header("content-encoding", encoding);
+            answer.body(Full::from(body)).unwrap()
+        };
+        let text = text_of(answer).await;
+        assert!(text.starts_with("TG-0406") && text.contains("content-encoding"), "{text}");
+    }
 }
 
 /// A server that writes fixed bytes to each connection once it has read a request, and closes it.
@@ -131,6 +154,26 @@ async fn a_connection_that_ends_before_the_answer_is_tried_again() {
     let mut partition = Partition::new(raw(vec![b"", b"garbage\r\n\r\n", complete]).await);
     partition.submit("a");
     partition.succeeds().await;
+}
+
+#[tokio::test]
+async fn an_answer_must_begin_in_time_and_not_fall_silent() {
+    let limit = Duration::from_millis(50);
+    let mut config = raw(vec![]).await;
+    config.begin_timeout = Some(limit);
+    let mut partition = Partition::new(config);
+    partition.submit("a");
+    assert_eq!(partition.fails().await, "TG-0404 no answer within 50ms (endpoint `shop`)");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = crate::server::config(listener.local_addr().unwrap());
+    config.read_timeout = Some(limit);
+    let mut partition = Partition::new(config);
+    partition.submit("a");
+    let (mut stream, _) = listener.accept().await.unwrap();
+    read_request(&mut stream).await;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
+    assert_eq!(partition.fails().await, "TG-0404 no answer within 50ms (endpoint `shop`)");
 }
 
 #[tokio::test]

@@ -118,6 +118,10 @@ impl Partition {
         Self { invoker: Invoker::new(vec![config], answers, 7).unwrap(), told, submitted: 0 }
     }
 
+    pub(crate) fn invoker(&self) -> &Invoker {
+        &self.invoker
+    }
+
     /// Submits a group with one message for `shop/cart`.
     pub(crate) fn submit(&mut self, id: &str) -> BatchId {
         self.submitted += 1;

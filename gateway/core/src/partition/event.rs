@@ -85,6 +85,11 @@ pub enum Event {
         /// The last record that it took.
         through: Sequence,
     },
+    /// The sink of an egress was opened anew and knows nothing of what was handed to one before it.
+    EgressReopened {
+        /// Which egress.
+        egress: EgressId,
+    },
     /// An operator gave an order.
     Ordered {
         /// Whom to answer.

@@ -126,6 +126,7 @@ impl Partition {
             Event::EgressAcknowledged { egress, through } => {
                 self.egress_acknowledged(now, &egress, through, out);
             }
+            Event::EgressReopened { egress } => self.egress_reopened(&egress),
             Event::Ordered { ticket, order, by, reason } => {
                 self.ordered(now, ticket, order, Signature { at: now, by, reason }, out);
             }

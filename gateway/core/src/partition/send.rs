@@ -134,6 +134,13 @@ impl Partition {
         }
     }
 
+    /// A sink that knows nothing of what was handed out gets it again, from the first record on that is not acknowledged.
+    pub(super) fn egress_reopened(&mut self, egress: &EgressId) {
+        if let Some(queue) = self.state.egresses.0.get_mut(egress) {
+            queue.rewind(queue.trimmed().next());
+        }
+    }
+
     /// What was not acknowledged in time is handed out again.
     pub(super) fn resend(&mut self, now: Timestamp) {
         for queue in self.state.outbox.0.values_mut() {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod clients;
+mod egresses;
 mod failures;
 mod memory;
 mod origins;

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use tidegate_core::address::EgressId;
 use tidegate_core::policy::{Application, Exhausted, FunctionPolicy};
 
-use super::model::{Endpoint, FunctionPattern, ModuleConfig};
+use super::model::{Egress, EgressKind, Endpoint, FunctionPattern, ModuleConfig, Playground};
 
 impl ModuleConfig {
     /// The declared functions and egresses, for the core.
@@ -22,8 +23,21 @@ impl ModuleConfig {
                 }
             }
         }
-        application.egresses = self.egresses.iter().map(|egress| egress.id.clone()).collect();
+        application.egresses = self.egresses.iter().flat_map(Egress::inside).collect();
         application
+    }
+}
+
+impl Egress {
+    /// The egresses that it is for the core: one, or one for each topic.
+    #[must_use]
+    pub fn inside(&self) -> Vec<EgressId> {
+        match &self.kind {
+            EgressKind::Http(_) | EgressKind::File { .. } => vec![self.id.clone()],
+            EgressKind::Playground(playground) => {
+                playground.topics.iter().filter_map(|topic| Playground::topic_id(topic)).collect()
+            }
+        }
     }
 }
 

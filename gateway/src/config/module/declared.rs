@@ -17,6 +17,7 @@ pub(super) struct Declared {
     egresses: BTreeMap<Typename, Place>,
     paths: BTreeMap<String, Place>,
     files: BTreeMap<String, Place>,
+    ports: BTreeMap<u16, Place>,
     targets: Vec<(FunctionType, Place)>,
     /// Egresses for dead letters.
     letters: Vec<(EgressId, Place)>,
@@ -60,6 +61,11 @@ impl Declared {
     pub(super) fn file(&mut self, report: &Report<'_>, (path, place): (String, Place)) {
         let text = format!("two egresses write to `{path}`");
         once(report, &mut self.files, path, place, &text);
+    }
+
+    pub(super) fn port(&mut self, report: &Report<'_>, (port, place): (u16, Place)) {
+        let text = format!("two components listen at port {port}");
+        once(report, &mut self.ports, port, place, &text);
     }
 
     pub(super) fn targets(&mut self, targets: Vec<(FunctionType, Place)>) {

@@ -74,6 +74,11 @@ impl<'a> Fields<'a> {
         Some(fields)
     }
 
+    /// Where the mapping begins.
+    pub(super) fn place(&self) -> Place {
+        self.node.place
+    }
+
     fn unknown(&self, name: &str, place: Place, known: &[&str]) {
         let text = format!("unknown key `{}` in {}", self.path_of(name), self.kind.name);
         let fault =

@@ -3,9 +3,9 @@
 use http::HeaderName;
 use tidegate_core::address::{FunctionType, Typename};
 
-use super::endpoint;
 use super::fields::{Fields, flag};
 use super::model::{FunctionPattern, HttpIngress, Ingress, IngressKind, KeySource};
+use super::{endpoint, playground};
 use crate::config::fault::{Code, Place};
 
 /// Paths of the node's own interface.
@@ -15,13 +15,14 @@ const RESERVED: &str = "/v1";
 pub(super) struct Read {
     pub(super) id: Option<(Typename, Place)>,
     pub(super) path: Option<(String, Place)>,
+    pub(super) port: Option<(u16, Place)>,
     pub(super) targets: Vec<(FunctionType, Place)>,
     pub(super) ingress: Option<Ingress>,
 }
 
 /// Reads the `spec` of an HTTP ingress.
 pub(super) fn http(spec: &Fields<'_>) -> Read {
-    let id = spec.read_needed("id", typename);
+    let id = spec.read_needed("id", id);
     let path = spec.read_needed("path", path);
     let value_type = spec.read_needed("valueType", typename);
     let targets = spec.read_list("targets", function);
@@ -35,7 +36,16 @@ pub(super) fn http(spec: &Fields<'_>) -> Read {
         };
         Some(Ingress { id: id.clone()?.0, kind: IngressKind::Http(http) })
     })();
-    Read { id, path, targets, ingress }
+    Read { id, path, port: None, targets, ingress }
+}
+
+/// The name of an ingress or egress.
+pub(super) fn id(text: &str) -> Result<Typename, String> {
+    let id = typename(text)?;
+    match playground::is_reserved(&id) {
+        true => Err("is a name that the playground's topics have inside".to_owned()),
+        false => Ok(id),
+    }
 }
 
 /// `namespace/name`.

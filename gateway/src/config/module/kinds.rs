@@ -20,10 +20,12 @@ pub(super) enum Form {
     HttpIngress,
     HttpEgress,
     FileEgress,
+    PlaygroundIngress,
+    PlaygroundEgress,
 }
 
 /// Every kind that works.
-pub static KINDS: [Kind; 5] = [
+pub static KINDS: [Kind; 7] = [
     Kind {
         name: "io.statefun.endpoints.v2/http",
         form: Form::EndpointV2,
@@ -111,16 +113,24 @@ pub static KINDS: [Kind; 5] = [
         keys: &["id", "retention", "retention.age", "retention.bytes"],
     },
     Kind { name: "io.tidegate.file.v1/egress", form: Form::FileEgress, keys: &["id", "path"] },
+    Kind {
+        name: "io.statefun.playground.v1/ingress",
+        form: Form::PlaygroundIngress,
+        keys: &["port"],
+    },
+    Kind {
+        name: "io.statefun.playground.v1/egress",
+        form: Form::PlaygroundEgress,
+        keys: &["port", "topics"],
+    },
 ];
 
-/// Kinds that are known but that this version cannot serve.
-pub static NOT_YET: [&str; 8] = [
+/// Kinds that are known but that this node does not serve yet: they need AWS, Kafka or gRPC.
+pub static NOT_YET: [&str; 6] = [
     "io.statefun.kafka.v1/ingress",
     "io.statefun.kafka.v1/egress",
     "io.statefun.kinesis.v1/ingress",
     "io.statefun.kinesis.v1/egress",
-    "io.statefun.playground.v1/ingress",
-    "io.statefun.playground.v1/egress",
     "io.tidegate.lambda.v1/endpoint",
     "io.tidegate.grpc.v1/endpoint",
 ];

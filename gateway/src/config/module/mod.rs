@@ -7,14 +7,16 @@ mod endpoint;
 mod fields;
 mod ingress;
 mod kinds;
+mod legacy;
 mod model;
+mod playground;
 mod reader;
 mod transport;
 
 pub use kinds::{KINDS, Kind, NOT_YET};
 pub use model::{
     Egress, EgressKind, Endpoint, FunctionPattern, HttpIngress, Ingress, IngressKind, KeySource,
-    ModuleConfig, Retention, Tls, Transport, TransportKind, Treatment, UrlTemplate,
+    ModuleConfig, Playground, Retention, Tls, Transport, TransportKind, Treatment, UrlTemplate,
 };
 
 use self::fields::Report;
@@ -29,6 +31,7 @@ pub fn read(text: &str, source: &str, faults: &mut Faults) -> ModuleConfig {
     let documents = yaml::read(text, source, &mut found);
     let whole = !found.has_errors();
     let report = Report::new(source, &mut found);
+    let documents = legacy::unfold(documents, &report);
     let mut reader = Reader::new(&report);
     for document in &documents {
         reader.document(document);

@@ -179,6 +179,11 @@ pub struct Ingress {
 pub enum IngressKind {
     /// A path of the node's HTTP listener.
     Http(HttpIngress),
+    /// A listener that takes messages for any function, as that of StateFun's playground does.
+    Playground {
+        /// Where it listens, on the interface of the node's listener.
+        port: u16,
+    },
 }
 
 /// A path of the node's HTTP listener that takes messages.
@@ -224,6 +229,17 @@ pub enum EgressKind {
         /// Which file.
         path: PathBuf,
     },
+    /// Records are fetched one by one from topics, as in StateFun's playground.
+    Playground(Playground),
+}
+
+/// The egress of StateFun's playground.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Playground {
+    /// Where records are fetched, on the interface of the node's listener.
+    pub port: u16,
+    /// The topics, in order and each once.
+    pub topics: Vec<String>,
 }
 
 /// How long records wait for a client.

@@ -4,7 +4,7 @@ use super::declared::Declared;
 use super::fields::{Fields, Report};
 use super::kinds::{Form, Kind, Known, look_up};
 use super::model::ModuleConfig;
-use super::{egress, endpoint, ingress, transport};
+use super::{egress, endpoint, ingress, playground, transport};
 use crate::config::fault::{Code, Place};
 use crate::config::nearest::did_you_mean;
 use crate::config::yaml::{Node, Value};
@@ -27,7 +27,6 @@ impl<'a> Reader<'a> {
     pub(super) fn document(&mut self, document: &'a Node) {
         match &document.value {
             Value::Null => {}
-            Value::Map(_) if document.get("version").is_some() => self.legacy(document),
             Value::Map(entries) => self.component(document, entries),
             Value::Text(_) | Value::List(_) => {
                 let text = "a document must be a mapping with `kind` and `spec`";
@@ -49,13 +48,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn finish(self) -> ModuleConfig {
         self.config
-    }
-
-    fn legacy(&self, document: &Node) {
-        let text = "the module format with a `version` (StateFun 3.0 and before) is not supported";
-        let fault = self.report.fault(Code::NotSupported, document.place, text);
-        self.report
-            .push(fault.with_help("write one document with `kind` and `spec` for each component"));
     }
 
     fn component(&mut self, document: &'a Node, entries: &[(Node, Node)]) {
@@ -105,8 +97,9 @@ impl<'a> Reader<'a> {
 
     /// The functions of such an endpoint count as declared: that they are not served is said once.
     fn not_yet(&mut self, kind: &Node, spec: Option<&Node>) {
-        let text = format!("the kind {} is not supported yet", kind.text().unwrap_or_default());
-        self.report.error(Code::NotSupported, kind.place, text);
+        let text =
+            format!("the kind {} is not yet served by this node", kind.text().unwrap_or_default());
+        self.report.error(Code::NotServed, kind.place, text);
         if let Some(functions) = spec.and_then(|spec| spec.get("functions"))
             && let Some(Ok(pattern)) = functions.text().map(endpoint::pattern)
         {
@@ -122,6 +115,8 @@ impl<'a> Reader<'a> {
             Form::HttpIngress => self.ingress(ingress::http(&fields)),
             Form::HttpEgress => self.egress(egress::http(&fields)),
             Form::FileEgress => self.egress(egress::file(&fields)),
+            Form::PlaygroundIngress => self.ingress(playground::ingress(&fields)),
+            Form::PlaygroundEgress => self.egress(playground::egress(&fields)),
         }
     }
 
@@ -141,6 +136,9 @@ impl<'a> Reader<'a> {
         if let Some(path) = read.path {
             self.declared.path(self.report, path);
         }
+        if let Some(port) = read.port {
+            self.declared.port(self.report, port);
+        }
         self.declared.targets(read.targets);
         self.config.ingresses.extend(read.ingress);
     }
@@ -151,6 +149,9 @@ impl<'a> Reader<'a> {
         }
         if let Some(file) = read.file {
             self.declared.file(self.report, file);
+        }
+        if let Some(port) = read.port {
+            self.declared.port(self.report, port);
         }
         self.config.egresses.extend(read.egress);
     }

@@ -13,6 +13,10 @@ const OKHTTP: &str = TransportKind::Okhttp.name();
 const MINUTE: Duration = Duration::from_mins(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
+/// StateFun's transports keep idle connections for 15 seconds and for a minute. But Node.js servers close them after five, and a
+/// connection that both sides give up at the same moment loses a request.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
 /// Keys that only the asynchronous transport knows.
 const ASYNC_ONLY: [&str; 9] = [
     "call",
@@ -36,7 +40,7 @@ impl Transport {
             read_timeout: None,
             write_timeout: None,
             pool_connections: 1024,
-            pool_idle: Duration::from_secs(15),
+            pool_idle: POOL_IDLE,
             answer_bytes: Some(32 << 20),
             tls: Tls::default(),
         }
@@ -51,7 +55,7 @@ impl Transport {
             read_timeout: Some(TEN_SECONDS),
             write_timeout: Some(TEN_SECONDS),
             pool_connections: 1024,
-            pool_idle: MINUTE,
+            pool_idle: POOL_IDLE,
             answer_bytes: None,
             tls: Tls::default(),
         }

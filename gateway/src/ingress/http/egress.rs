@@ -48,7 +48,7 @@ pub(super) async fn read(
     let Path((namespace, name)) = name.map_err(|rejection| Problem::Path(rejection.body_text()))?;
     let Query(reading) = reading.map_err(|rejection| Problem::Query(rejection.body_text()))?;
     let egress = EgressId::new(&namespace, &name)?;
-    if !app.egresses.contains(&egress) {
+    if !app.declared.load().egresses.contains(&egress) {
         return Err(Problem::UnknownEgress);
     }
     let mut reader = Reader::new(app, egress, &reading)?;

@@ -110,7 +110,8 @@ impl Ingresses {
 
 /// Takes one record, or many as lines.
 pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let (config, segment) = app.ingresses.find(request.uri().path()).ok_or(Problem::NotFound)?;
+    let found = app.declared.load().ingresses.find(request.uri().path());
+    let (config, segment) = found.ok_or(Problem::NotFound)?;
     if request.method() != Method::POST {
         let allow = [(ALLOW, HeaderValue::from_static("POST"))];
         return Ok((allow, Problem::MethodNotAllowed).into_response());

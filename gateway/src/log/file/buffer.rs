@@ -85,6 +85,11 @@ impl Buffer {
         state.appended
     }
 
+    /// Bytes of steps that wait for the next frame.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     pub(super) async fn room(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.room.subscribe().wait_for(|open| *open).await;

@@ -13,6 +13,7 @@ mod buffer;
 pub mod disk;
 pub mod history;
 mod layout;
+mod meters;
 mod reader;
 mod recover;
 mod scan;
@@ -201,6 +202,10 @@ impl NodeLog for FileLog {
                 None => Ok(()),
             }
         })
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
     }
 
     fn failure(&self) -> Option<LogFailure> {

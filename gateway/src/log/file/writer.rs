@@ -15,6 +15,7 @@ use super::super::{Durable, FrameNumber, LogFailure, frame};
 use super::backlog::Backlog;
 use super::buffer::{Buffer, Work};
 use super::disk;
+use super::meters::Meters;
 use super::segments::Segments;
 
 /// Called once, when the log has failed for good.
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     backlog: Backlog,
     next: FrameNumber,
     scratch: Vec<u8>,
+    meters: Meters,
 }
 
 /// Why the thread ends before the log was closed.
@@ -68,6 +70,7 @@ impl Writer {
             backlog: Backlog::new(),
             next: FrameNumber::FIRST,
             scratch: Vec::new(),
+            meters: Meters::new(),
         }
     }
 
@@ -90,23 +93,21 @@ impl Writer {
         self.trim(work.floor)?;
         let through = work.through;
         if !work.steps.is_empty() {
+            let steps = work.steps.len();
             self.scratch.clear();
             frame::encode(self.incarnation, self.next, work.steps, &mut self.scratch);
             self.make_space()?;
-            self.write()?;
+            self.write(steps)?;
         }
         let frame = FrameNumber(self.next.0 - 1);
         self.durable.send_replace(Durable { through, frame, backlog_bytes: self.backlog.bytes() });
         Ok(())
     }
 
-    fn write(&mut self) -> Result<(), LogFailure> {
+    fn write(&mut self, steps: usize) -> Result<(), LogFailure> {
         let start = Instant::now();
         let bytes = self.segments.write(&mut self.scratch).map_err(unknown)?;
-        metrics::histogram!("tidegate_log_sync_seconds").record(start.elapsed());
-        metrics::counter!("tidegate_log_syncs_total").increment(1);
-        metrics::counter!("tidegate_log_frames_total").increment(1);
-        metrics::counter!("tidegate_log_bytes_total").increment(bytes as u64);
+        self.meters.written(steps, bytes, start.elapsed());
         self.backlog.push(bytes, self.next);
         self.next = self.next.next();
         if self.scratch.capacity() > SCRATCH_BYTES_MAX {
