@@ -103,7 +103,13 @@ async fn other_interfaces_than_loopback_are_refused() {
 async fn a_node_that_starts_takes_no_other_module() {
     let handle = metrics::detached_handle().unwrap();
     let door = Arc::new(FakeDoor::open());
-    let router = router(door, Readiness::default(), handle, Arc::new(Starting));
+    let router = router(
+        door,
+        Arc::new(FakeNode::default()),
+        Readiness::default(),
+        handle,
+        Arc::new(Starting),
+    );
     let request = Request::post("/v1/module/reload").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     assert_eq!(response.status(), 503);
