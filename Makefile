@@ -16,10 +16,10 @@ TIMEOUT := $(and $(shell command -v timeout),timeout 120)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint sim bench format clippy docs deny tools
+.PHONY: help demo test lint sim bench instructions format clippy docs deny tools
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Run the fraud-detection sample with 10,000 transactions, everything included
 	@$(CARGO) build --locked --release -p tidegate -p fraud-detection
@@ -28,6 +28,7 @@ demo: ## Run the fraud-detection sample with 10,000 transactions, everything inc
 test: lint ## Check everything that CI checks: lint, then all tests
 	@$(CARGO) test --locked --workspace --no-run
 	@TEST_BINARIES=$(CARGO_TARGET_DIR)/debug $(CARGO) test --locked --workspace
+	@$(MAKE) instructions
 
 lint: format clippy deny docs ## Check format, lints, dependencies and documentation
 
@@ -37,6 +38,9 @@ sim: ## Simulate the core: SEED=n replays one seed with a trace, SEEDS=n tries s
 
 bench: ## Measure throughput and latency into bench.json; CASE=id measures one case
 	@$(CARGO) run --locked --release -p integration-tests --bin bench -- $(CASE)
+
+instructions: ## Count the core's instructions per message; UPDATE=1 makes them the figures to keep
+	@$(CARGO) bench --locked -p tidegate-core --bench instructions -- $(if $(UPDATE),--update)
 
 format:
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --all --check; \

@@ -132,12 +132,12 @@ impl Partition {
             attempt: 1,
             address: Address::new(FunctionType::parse("shop/cart").unwrap(), id).unwrap(),
             values: vec![("seen".into(), None)],
-            messages: vec![Message {
+            messages: vec![Arc::new(Message {
                 sequence: Sequence(1),
                 caller: None,
                 argument,
                 request: None,
-            }],
+            })],
         };
         self.invoker.submit(PartitionId(0), group);
         batch

@@ -91,6 +91,16 @@ impl Durable for Message {
     }
 }
 
+impl Durable for Arc<Message> {
+    fn write(&self, out: &mut Vec<u8>) {
+        Message::write(self, out);
+    }
+
+    fn read(input: &mut Reader) -> Result<Self, DecodeError> {
+        Message::read(input).map(Self::new)
+    }
+}
+
 impl Durable for Envelope {
     fn write(&self, out: &mut Vec<u8>) {
         self.caller.write(out);

@@ -6,6 +6,7 @@ const MORE: u8 = 0x80;
 const LOW_BITS: u8 = 0x7f;
 
 /// Seven bits to a byte, lowest first; all bytes but the last have the top bit set.
+#[inline]
 pub(super) fn put_u64(out: &mut Vec<u8>, value: u64) {
     if value < u64::from(MORE) {
         out.push(low_byte(value));
@@ -24,11 +25,13 @@ pub(super) fn put_u128(out: &mut Vec<u8>, mut value: u128) {
 }
 
 /// How many bytes or items follow.
+#[inline]
 pub(super) fn put_length(out: &mut Vec<u8>, length: usize) {
     put_u64(out, length as u64);
 }
 
 /// The length, then the bytes.
+#[inline]
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_length(out, bytes.len());
     out.extend_from_slice(bytes);
@@ -40,6 +43,7 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Gathered on the stack first, so that the vector grows once.
+#[inline(never)]
 fn put_long_u64(out: &mut Vec<u8>, mut value: u64) {
     let mut bytes = [0; 10];
     let mut length = 0;

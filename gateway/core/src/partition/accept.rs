@@ -149,12 +149,12 @@ impl Partition {
     /// Makes sure that a message that is about to enter a mailbox finds what it needs in memory, if there
     /// is room; otherwise it waits in its row.
     pub(super) fn prepare(&mut self, target: &Address) {
-        if self.state.residents.contains(target) {
+        if self.state.seek_resident(target).is_some() {
             return;
         }
         if self.state.residents.bytes() >= self.limits.resident_bytes {
             return self.note_cold(target);
         }
-        self.state.residents.admit(target, self.cold.mailbox_of_a_stranger());
+        self.state.admit(target, self.cold.mailbox_of_a_stranger());
     }
 }

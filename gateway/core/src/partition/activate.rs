@@ -33,7 +33,7 @@ impl Partition {
         if self.schedule.slot(address).is_some() {
             return;
         }
-        let Some(resident) = self.state.residents.get(address) else { return };
+        let Some(resident) = self.state.resident(address) else { return };
         if resident.mailbox.is_empty() {
             return;
         }
@@ -58,7 +58,7 @@ impl Partition {
     }
 
     fn spill_mailbox(&mut self, address: &Address) {
-        let Some(resident) = self.state.residents.get(address) else { return };
+        let Some(resident) = self.state.seek_resident(address) else { return };
         if resident.mailbox.bytes() <= self.limits.mailbox_bytes {
             return;
         }
@@ -67,13 +67,13 @@ impl Partition {
             _ => 1,
         };
         let bytes = self.limits.mailbox_bytes;
-        self.state.residents.with(address, |resident| resident.mailbox.spill(bytes, keep));
+        self.state.change_resident(address, |resident| resident.mailbox.spill(bytes, keep));
     }
 
     /// The rows without which the next group of an address cannot be formed, and how many of its declared values
     /// are known once they are read.
     fn missing_rows(&self, address: &Address) -> Option<(LoadRequest, usize)> {
-        let resident = self.state.residents.get(address)?;
+        let resident = self.state.resident(address)?;
         let specs = self.state.specs.get(&address.function);
         let mut keys = Vec::new();
         for spec in resident.values.unknown(specs) {
@@ -107,7 +107,7 @@ impl Partition {
         let more_after = sequence_of(ranged.more_after.as_ref(), address);
         let rows = ranged.rows.into_iter().map(|(_, row)| row);
         let parked = keyed.contains_key(&RowKey::parked(address.clone()));
-        self.state.residents.with(address, |resident| {
+        self.state.change_resident(address, |resident| {
             let unknown = resident.values.unknown(&specs[..known]).iter();
             let found: Vec<_> = unknown
                 .filter_map(|spec| Some((spec.name.clone(), find_value(address, spec, keyed)?)))

@@ -46,7 +46,7 @@ impl Partition {
 
     /// The address and the attempt that an answer belongs to. An answer that does not match what is in flight
     /// belongs to an earlier attempt, or to an earlier life.
-    fn in_flight(&self, batch: BatchId, out: &mut Effects) -> Option<(Address, InFlight)> {
+    fn in_flight(&mut self, batch: BatchId, out: &mut Effects) -> Option<(Address, InFlight)> {
         let lenient = self.state.planted.has(Bug::LateAnswerAccepted);
         let address = self
             .schedule
@@ -56,6 +56,7 @@ impl Partition {
             && let Some(Slot::InFlight(flight)) = self.schedule.slot(address)
             && (flight.batch == batch || lenient)
         {
+            self.state.directory.seek(address);
             return Some((address.clone(), flight.clone()));
         }
         out.actions.push(Effect::Report(Report::StaleAnswer));
@@ -99,7 +100,7 @@ impl Partition {
         });
         let keys: BTreeSet<RowKey> =
             tokens.map(|token| RowKey::Token(address.clone(), token)).collect();
-        if keys.iter().all(|key| self.state.overlay.get(key).is_some()) {
+        if keys.iter().all(|key| self.state.unflushed(key).is_some()) {
             return Vec::new();
         }
         keys.into_iter().collect()
@@ -129,16 +130,14 @@ impl Partition {
         out: &mut Effects,
     ) {
         let record = self.commit_of(now, address, flight, response, rows);
-        self.schedule.vacate(address);
         self.calm(address);
         let index = out.records.len();
         // The address stays occupied so that a message to itself waits until the commit is complete.
-        self.schedule.occupy(address, Slot::Loading);
         self.commit(now, record, out);
         self.schedule.vacate(address);
         self.report_commit(address, index, out);
         let planted = self.state.planted;
-        self.state.residents.with(address, |resident| resident.values.corrupt(&planted));
+        self.state.change_resident(address, |resident| resident.values.corrupt(&planted));
         self.wake(now, address, out);
     }
 

@@ -30,10 +30,11 @@ impl Partition {
             .map_or(usize::MAX, |trouble| trouble.messages)
             .min(policy.batch_messages)
             .max(1);
-        let resident = self.state.residents.get(address)?;
-        let mut messages: Vec<Message> = Vec::new();
+        let resident = self.state.resident(address)?;
+        let waiting = resident.mailbox.messages();
+        let mut messages: Vec<Arc<Message>> = Vec::with_capacity(waiting.len().min(most));
         let mut bytes = 0;
-        for message in resident.mailbox.messages().iter().take(most) {
+        for message in waiting.iter().take(most) {
             bytes += message.cost();
             if bytes > policy.batch_bytes && !messages.is_empty() {
                 break;
@@ -72,8 +73,9 @@ impl Partition {
         response: Response,
         rows: &BTreeMap<RowKey, Row>,
     ) -> Record {
-        let consumed = self.consumed(address, flight);
-        let mut draft = Draft::new(self, now, address, rows, &consumed);
+        let mut draft = Draft::new(self, now, address, rows);
+        draft.requests =
+            self.consumed(address, flight).filter_map(|message| message.request.as_ref()).collect();
         draft.rejected = response.malformed;
         for (target, argument) in response.sends {
             draft.send(target, argument);
@@ -86,17 +88,18 @@ impl Partition {
         }
         draft.complete_requests();
         draft.values = self.value_changes(now, address, flight, response.mutations);
-        let sequences = consumed.iter().map(|message| message.sequence).collect();
+        let sequences = self.consumed(address, flight).map(|message| message.sequence).collect();
         Record::BatchCommitted(Box::new(draft.into_commit(sequences)))
     }
 
-    fn consumed(&self, address: &Address, flight: &InFlight) -> Vec<&Message> {
-        let resident = self.state.residents.get(address);
-        resident
-            .into_iter()
-            .flat_map(|resident| resident.mailbox.messages())
-            .take(flight.messages)
-            .collect()
+    fn consumed(
+        &self,
+        address: &Address,
+        flight: &InFlight,
+    ) -> impl ExactSizeIterator<Item = &Arc<Message>> {
+        let resident = self.state.resident(address);
+        let messages = resident.map(|resident| resident.mailbox.messages().iter());
+        messages.unwrap_or_default().take(flight.messages)
     }
 
     fn value_changes(
@@ -107,27 +110,26 @@ impl Partition {
         mutations: Vec<Mutation>,
     ) -> Vec<(Arc<str>, ValueChange)> {
         let specs = self.state.specs.get(&address.function);
-        let mut changes: BTreeMap<Arc<str>, ValueChange> = BTreeMap::new();
-        let Some(resident) = self.state.residents.get(address) else { return Vec::new() };
-        let held = resident.values.held();
-        for spec in specs.iter().take(flight.presented).filter(|spec| held.contains_key(&spec.name))
-        {
+        let mut changes = Vec::with_capacity(mutations.len());
+        let Some(resident) = self.state.resident(address) else { return Vec::new() };
+        let held = |spec: &&ValueSpec| resident.values.get(&spec.name).is_some();
+        for spec in specs.iter().take(flight.presented).filter(held) {
             let expired = flight.expired.contains(&spec.name);
             let buggy = self.state.planted.has(Bug::RefreshOfExpiredValue) && spec.is_refreshable();
             if expired && !buggy {
                 let refreshable = spec.is_refreshable();
-                changes.insert(spec.name.clone(), ValueChange::Delete { refreshable });
+                change(&mut changes, spec.name.clone(), ValueChange::Delete { refreshable });
             } else if spec.is_refreshable() && !self.state.planted.has(Bug::ExpiryNotRefreshed) {
                 let expires_at = spec.expires_at(now);
-                changes.insert(spec.name.clone(), ValueChange::Refresh { expires_at });
+                change(&mut changes, spec.name.clone(), ValueChange::Refresh { expires_at });
             }
         }
         for mutation in mutations {
-            if let Some((name, change)) = self.value_change(now, specs, mutation) {
-                changes.insert(name, change);
+            if let Some((name, mutated)) = self.value_change(now, specs, mutation) {
+                change(&mut changes, name, mutated);
             }
         }
-        changes.into_iter().collect()
+        changes
     }
 
     fn value_change(
@@ -149,6 +151,14 @@ impl Partition {
             None => ValueChange::Delete { refreshable },
         };
         Some((name, change))
+    }
+}
+
+/// Sets how a value changes; the list is in the order of names.
+fn change(changes: &mut Vec<(Arc<str>, ValueChange)>, name: Arc<str>, change: ValueChange) {
+    match changes.binary_search_by(|(known, _)| known.cmp(&name)) {
+        Ok(index) => changes[index].1 = change,
+        Err(index) => changes.insert(index, (name, change)),
     }
 }
 
@@ -181,7 +191,6 @@ impl<'a> Draft<'a> {
         now: Timestamp,
         address: &'a Address,
         rows: &'a BTreeMap<RowKey, Row>,
-        consumed: &[&'a Message],
     ) -> Self {
         Self {
             partition,
@@ -192,7 +201,7 @@ impl<'a> Draft<'a> {
             egress_next: BTreeMap::new(),
             tokens: BTreeMap::new(),
             freed: BTreeSet::new(),
-            requests: consumed.iter().filter_map(|message| message.request.as_ref()).collect(),
+            requests: Vec::new(),
             replies: BTreeMap::new(),
             values: Vec::new(),
             sends: Vec::new(),
@@ -309,7 +318,7 @@ impl<'a> Draft<'a> {
             return None;
         }
         let row = RowKey::Token(self.address.clone(), token.clone());
-        let row = match self.partition.state.overlay.get(&row) {
+        let row = match self.partition.state.unflushed(&row) {
             Some(known) => known,
             None => self.rows.get(&row),
         };

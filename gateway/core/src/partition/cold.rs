@@ -4,6 +4,7 @@
 //! so during the pass.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use super::Partition;
 use super::effect::{Effects, LoadRequest, RowRange};
@@ -226,13 +227,13 @@ impl Partition {
     /// The part ends within an address of which only removed rows were seen: it may have others. Says whether there
     /// was room for it.
     fn admit_unseen(&mut self, now: Timestamp, address: &Address, out: &mut Effects) -> bool {
-        if self.state.residents.contains(address) {
+        if self.state.resident(address).is_some() {
             return true;
         }
         if self.is_full() {
             return false;
         }
-        self.state.residents.admit(address, Mailbox::unknown());
+        self.state.admit(address, Mailbox::unknown());
         self.wake(now, address, out);
         true
     }
@@ -245,18 +246,17 @@ impl Partition {
         more_after: Option<Sequence>,
         out: &mut Effects,
     ) {
-        if self.state.residents.contains(address) {
+        if self.state.resident(address).is_some() {
             return;
         }
         if matches!(rows.first(), Some(Row::Parked(_))) {
             self.cold.note_waiting();
             return;
         }
-        self.state.residents.admit(address, Mailbox::unknown());
+        self.state.admit(address, Mailbox::unknown());
         let messages = rows.into_iter().filter_map(into_message);
         self.state
-            .residents
-            .with(address, |resident| resident.mailbox.refill(messages, more_after));
+            .change_resident(address, |resident| resident.mailbox.refill(messages, more_after));
         self.wake(now, address, out);
     }
 
@@ -282,7 +282,7 @@ impl Partition {
             let over = self.state.residents.bytes() > self.limits.resident_bytes;
             let (schedule, orders) = (&self.schedule, &self.orders);
             let (application, limits) = (&self.application, &self.limits);
-            let left = self.state.residents.tick(|address, resident| {
+            let left = self.state.let_one_go(|address, resident| {
                 let may_leave = match schedule.slot(address) {
                     None => resident.mailbox.is_empty(),
                     Some(Slot::Parked | Slot::Held) => true,
@@ -346,7 +346,7 @@ impl Partition {
     }
 }
 
-pub(super) fn into_message(row: Row) -> Option<Message> {
+pub(super) fn into_message(row: Row) -> Option<Arc<Message>> {
     match row {
         Row::Message(message) => Some(message),
         _ => None,

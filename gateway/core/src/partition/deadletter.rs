@@ -32,7 +32,7 @@ impl Partition {
         if !self.application.egresses.contains(egress) {
             return false;
         }
-        let resident = self.state.residents.get(address);
+        let resident = self.state.resident(address);
         let Some(head) = resident.and_then(|resident| resident.mailbox.messages().front()) else {
             return false;
         };

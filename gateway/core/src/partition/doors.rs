@@ -62,14 +62,14 @@ impl Doors {
 impl Partition {
     /// A client's message came to the door of an address.
     pub(super) fn knock(&mut self, now: Timestamp, knock: Knock, out: &mut Effects) {
-        let target = knock.envelope.target.clone();
+        let target = &knock.envelope.target;
         let stranger = target.is_reply() || self.application.policy(&target.function).is_none();
         if stranger {
             self.answer(knock.ticket, ClientAnswer::Refused(ClientRefusal::UnknownFunction), out);
-        } else if self.doors.waiting.contains_key(&target) {
+        } else if self.doors.waiting.contains_key(target) {
             self.doors.queue(knock);
         } else if let Some(knock) = self.try_door(now, knock, out) {
-            self.wait_at_door(target, knock, out);
+            self.wait_at_door(knock, out);
         }
     }
 
@@ -77,7 +77,7 @@ impl Partition {
     fn try_door(&mut self, now: Timestamp, knock: Knock, out: &mut Effects) -> Option<Knock> {
         let known = match knock.key() {
             None => None,
-            Some(key) => match self.state.overlay.get(&key) {
+            Some(key) => match self.state.unflushed(&key) {
                 None => return Some(knock),
                 Some(row) => row.cloned(),
             },
@@ -86,7 +86,8 @@ impl Partition {
         None
     }
 
-    fn wait_at_door(&mut self, target: Address, knock: Knock, out: &mut Effects) {
+    fn wait_at_door(&mut self, knock: Knock, out: &mut Effects) {
+        let target = knock.envelope.target.clone();
         let keys = knock.key().into_iter().collect();
         self.doors.queue(knock);
         self.load(Purpose::Door(target), LoadRequest { keys, range: None }, out);

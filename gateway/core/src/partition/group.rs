@@ -19,14 +19,14 @@ pub struct Group {
     /// Every registered value of the function, absent ones included.
     pub values: Vec<(Arc<str>, Option<TypedValue>)>,
     /// What to process, in this order; never empty.
-    pub messages: Vec<Message>,
+    pub messages: Vec<Arc<Message>>,
 }
 
 impl Group {
     /// Bytes of messages and values, for packing groups into requests.
     #[must_use]
     pub fn cost(&self) -> usize {
-        let messages: usize = self.messages.iter().map(Message::cost).sum();
+        let messages: usize = self.messages.iter().map(|message| message.cost()).sum();
         let values: usize = self
             .values
             .iter()

@@ -39,7 +39,7 @@ fn residents_equal_fold(
     partition: &Partition,
     fold: &BTreeMap<RowKey, Row>,
 ) -> Result<(), Violation> {
-    for (address, resident) in partition.state.residents.iter() {
+    for (address, resident) in partition.state.residents() {
         let from = RowKey::Mailbox(address.clone(), Sequence::FIRST);
         let until = RowKey::Mailbox(address.clone(), Sequence(u64::MAX));
         let mut rows = fold.range(from..until);
@@ -61,7 +61,7 @@ fn residents_equal_fold(
         }
         let specs = partition.state.specs.get(&address.function);
         for spec in &specs[..specs.len() - resident.values.unknown(specs).len()] {
-            let held = resident.values.held().get(&spec.name);
+            let held = resident.values.get(&spec.name);
             let folded = folded_value(fold, address, spec);
             if held != folded.as_ref() {
                 return violation(
@@ -168,7 +168,7 @@ fn counters_equal_fold(
 /// ORD-1: at most one group is in flight for an address, and each one that is leads back to its address.
 pub fn one_group_per_address(partition: &Partition) -> Result<(), Violation> {
     let mut in_flight = 0;
-    for (address, _) in partition.state.residents.iter() {
+    for (address, _) in partition.state.residents() {
         if let Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) =
             partition.schedule.slot(address)
         {

@@ -4,6 +4,7 @@
 //! that what is in memory is always a contiguous part from the head on.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use super::planted::{Bug, Planted};
 use crate::id::Sequence;
@@ -11,7 +12,7 @@ use crate::message::Message;
 
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    messages: VecDeque<Message>,
+    messages: VecDeque<Arc<Message>>,
     bytes: usize,
     tail: Tail,
     /// The last message that was ever in memory: rows up to it need not be read again.
@@ -43,7 +44,7 @@ impl Mailbox {
         }
     }
 
-    pub(super) const fn messages(&self) -> &VecDeque<Message> {
+    pub(super) const fn messages(&self) -> &VecDeque<Arc<Message>> {
         &self.messages
     }
 
@@ -70,7 +71,7 @@ impl Mailbox {
     }
 
     /// A message arrived; its row exists already.
-    pub(super) fn push(&mut self, message: Message, planted: &Planted) {
+    pub(super) fn push(&mut self, message: Arc<Message>, planted: &Planted) {
         match &mut self.tail {
             Tail::InRows { count } if !planted.has(Bug::TailOvertaken) => {
                 *count = count.map(|count| count + 1);
@@ -79,7 +80,7 @@ impl Mailbox {
         }
     }
 
-    fn hold(&mut self, message: Message) {
+    fn hold(&mut self, message: Arc<Message>) {
         self.bytes += message.cost();
         self.seen = message.sequence;
         self.messages.push_back(message);
@@ -117,7 +118,7 @@ impl Mailbox {
     /// If messages that were counted are missing: a row was lost, which must never be skipped.
     pub(super) fn refill(
         &mut self,
-        messages: impl Iterator<Item = Message>,
+        messages: impl Iterator<Item = Arc<Message>>,
         more_after: Option<Sequence>,
     ) {
         let last = self.messages.back().map_or(Sequence::NONE, |message| message.sequence);

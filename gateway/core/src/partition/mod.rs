@@ -13,10 +13,12 @@ mod batch;
 mod cold;
 pub mod deadletter;
 mod dedup;
+mod directory;
 mod doors;
 pub mod effect;
 mod egress;
 pub mod event;
+mod few;
 mod fire;
 pub mod group;
 pub mod invariants;
@@ -155,11 +157,13 @@ impl Partition {
     /// more. They are complete up to the batch's applied LSN.
     pub fn begin_flush(&mut self) -> Option<FlushBatch> {
         let live = self.state.lsn;
-        self.state.overlay.begin_flush(&self.state.planted, live)
+        let State { overlay, planted, directory, .. } = &mut self.state;
+        overlay.begin_flush(planted, live, directory)
     }
 
     fn flush_committed(&mut self) {
-        self.state.overlay.flush_committed(&self.state.planted);
+        let State { overlay, planted, directory, .. } = &mut self.state;
+        overlay.flush_committed(planted, directory);
         self.state.timers.flush_committed(&self.state.planted);
     }
 
@@ -260,16 +264,17 @@ impl Partition {
         out: &mut Effects,
     ) {
         let Some((purpose, request)) = self.loads.finish(load) else { return };
-        let overlay = &mut self.state.overlay;
+        let State { overlay, directory, .. } = &mut self.state;
         let (ranged, keyed) = match &request.range {
             Some(range) => {
                 rows.into_iter().partition(|(key, _)| range.from <= *key && *key < range.until)
             }
             None => (Vec::new(), rows),
         };
-        let keyed = overlay.merge_keys(&request.keys, keyed);
-        let ranged = request.range.as_ref().map(|range| overlay.merge_range(range, ranged, more));
-        overlay.load_returned(load);
+        let keyed = overlay.merge_keys(directory, &request.keys, keyed);
+        let ranged =
+            request.range.as_ref().map(|range| overlay.merge_range(directory, range, ranged, more));
+        overlay.load_returned(load, directory);
         let ranged = ranged.unwrap_or_default();
         match purpose {
             Purpose::Activate { address, known } => {

@@ -2,6 +2,7 @@
 //! known whether its address is parked and what its head is; what it did is a record with a signature.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Partition;
@@ -74,8 +75,8 @@ impl Partition {
     fn order(&mut self, now: Timestamp, address: &Address, order: Pending, out: &mut Effects) {
         match self.schedule.slot(address) {
             Some(Slot::Parked | Slot::Loading) => {}
-            None if !self.state.residents.contains(address) => {
-                self.state.residents.admit(address, Mailbox::unknown());
+            None if self.state.resident(address).is_none() => {
+                self.state.admit(address, Mailbox::unknown());
             }
             _ => return self.answer_operator(order.ticket, OrderOutcome::NotParked, out),
         }
@@ -126,7 +127,7 @@ impl Partition {
     fn is_known(&self, address: &Address) -> bool {
         let loading = matches!(self.schedule.slot(address), Some(Slot::Loading));
         let headless = |resident: &Resident| resident.mailbox.wants_rows_from().is_some();
-        !loading && self.state.residents.get(address).is_some_and(|resident| !headless(resident))
+        !loading && self.state.resident(address).is_some_and(|resident| !headless(resident))
     }
 
     /// Does what was ordered; nothing is the outcome if a part of it waits for rows.
@@ -169,7 +170,7 @@ impl Partition {
     }
 
     fn head_of(&self, address: &Address) -> Option<Sequence> {
-        let resident = self.state.residents.get(address)?;
+        let resident = self.state.resident(address)?;
         resident.mailbox.messages().front().map(|message| message.sequence)
     }
 
@@ -182,7 +183,7 @@ impl Partition {
         signature: Signature,
         out: &mut Effects,
     ) -> OrderOutcome {
-        let parked = self.state.residents.get(address).is_some_and(|it| !it.mailbox.is_empty());
+        let parked = self.state.resident(address).is_some_and(|it| !it.mailbox.is_empty());
         if !parked {
             self.release(now, address, signature, out);
         }
@@ -212,9 +213,9 @@ impl Partition {
         signature: Signature,
         out: &mut Effects,
     ) -> u64 {
-        let Some(resident) = self.state.residents.get(address) else { return 0 };
+        let Some(resident) = self.state.resident(address) else { return 0 };
         let messages = resident.mailbox.messages().iter();
-        let dropped: Vec<&Message> =
+        let dropped: Vec<&Arc<Message>> =
             messages.take_while(|message| message.sequence <= through).take(most).collect();
         let mut placement = Placement::new(&self.state);
         let completed = dropped.iter().filter_map(|message| {

@@ -56,7 +56,7 @@ impl<'a> Placement<'a> {
 
     fn local(&mut self, envelope: Envelope, request: Option<Arc<ClientRequest>>) -> Delivery {
         let Envelope { caller, target, argument } = envelope;
-        let message = Message { sequence: self.number(), caller, argument, request };
+        let message = Arc::new(Message { sequence: self.number(), caller, argument, request });
         Delivery::Local(MailboxEntry { target, message })
     }
 

@@ -195,8 +195,8 @@ pub enum DiscardReason {
 pub struct MailboxEntry {
     /// Whose mailbox.
     pub target: Address,
-    /// The message with its place.
-    pub message: Message,
+    /// The message with its place. Mailbox, log, store and function share it.
+    pub message: Arc<Message>,
 }
 
 /// A message with its place in the outbox.

@@ -2,6 +2,7 @@
 //! their order; instead of a function, the request's row receives them. The first reply wins.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec;
 
 use super::Partition;
@@ -12,7 +13,7 @@ use super::row::{RequestRow, Row, RowKey};
 use super::schedule::Slot;
 use crate::address::Address;
 use crate::id::Timestamp;
-use crate::message::{RequestId, RequestKey};
+use crate::message::{Message, RequestId, RequestKey};
 
 impl Partition {
     /// A reply waits in the mailbox of its address: the request that it answers is needed.
@@ -20,7 +21,7 @@ impl Partition {
         let Some(key) = request_key(address) else { return };
         let row = RowKey::Request(key);
         self.schedule.occupy(address, Slot::Loading);
-        match self.state.overlay.get(&row) {
+        match self.state.unflushed(&row) {
             Some(known) => {
                 let rows = known.cloned().map(|known| (row, known)).into_iter().collect();
                 self.record_replies(now, address, rows, out);
@@ -63,8 +64,8 @@ impl Partition {
         self.wake(now, address, out);
     }
 
-    fn head(&self, address: &Address) -> Option<&crate::message::Message> {
-        self.state.residents.get(address)?.mailbox.messages().front()
+    fn head(&self, address: &Address) -> Option<&Arc<Message>> {
+        self.state.resident(address)?.mailbox.messages().front()
     }
 }
 

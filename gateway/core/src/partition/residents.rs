@@ -4,15 +4,14 @@
 //! address may leave at any time at which nothing is under way for it.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
+use super::directory::Handle;
 use super::mailbox::Mailbox;
 use super::values::Values;
-use crate::address::Address;
 
-/// Bytes that an address counts for beside its messages and values: key, map entry, ring entry, slot.
+/// Bytes that an address counts for beside its messages and values: directory, table, ring, schedule, and what an
+/// allocator adds.
 const RESIDENT_OVERHEAD_BYTES: usize = 512;
 
 #[derive(Debug)]
@@ -31,10 +30,10 @@ impl Resident {
 
 #[derive(Debug, Default)]
 pub(super) struct Residents {
-    /// Never iterated to decide anything: its order has no meaning.
-    map: HashMap<Address, Resident, FixedState>,
+    /// By handle.
+    table: Vec<Option<Resident>>,
     /// The clock for eviction: every resident once, in the order in which the hand meets them.
-    ring: VecDeque<Address>,
+    ring: VecDeque<Handle>,
     bytes: usize,
 }
 
@@ -47,30 +46,29 @@ impl Residents {
         self.ring.len()
     }
 
-    pub(super) fn get(&self, address: &Address) -> Option<&Resident> {
-        self.map.get(address)
-    }
-
-    pub(super) fn contains(&self, address: &Address) -> bool {
-        self.map.contains_key(address)
+    pub(super) fn get(&self, handle: Handle) -> Option<&Resident> {
+        self.table.get(handle.index())?.as_ref()
     }
 
     /// Lets an address in, with what is known of its mailbox. Nothing is known of its values.
-    pub(super) fn admit(&mut self, address: &Address, mailbox: Mailbox) {
+    pub(super) fn admit(&mut self, handle: Handle, mailbox: Mailbox) {
         let resident = Resident { mailbox, values: Values::default(), touched: true };
         self.bytes += resident.bytes();
-        self.ring.push_back(address.clone());
-        let replaced = self.map.insert(address.clone(), resident);
+        self.ring.push_back(handle);
+        if self.table.len() <= handle.index() {
+            self.table.resize_with(handle.index() + 1, || None);
+        }
+        let replaced = self.table[handle.index()].replace(resident);
         debug_assert!(replaced.is_none(), "an address is admitted once");
     }
 
     /// Changes what is in memory of an address, if it is here.
     pub(super) fn with<R>(
         &mut self,
-        address: &Address,
+        handle: Handle,
         change: impl FnOnce(&mut Resident) -> R,
     ) -> Option<R> {
-        let resident = self.map.get_mut(address)?;
+        let resident = self.table.get_mut(handle.index())?.as_mut()?;
         resident.touched = true;
         self.bytes -= resident.bytes();
         let result = change(resident);
@@ -82,22 +80,23 @@ impl Residents {
     /// `may_leave` agrees. Says who left, and whether it left messages behind.
     pub(super) fn tick(
         &mut self,
-        may_leave: impl FnOnce(&Address, &Resident) -> bool,
-    ) -> Option<(Address, bool)> {
-        let address = self.ring.pop_front()?;
-        let resident = self.map.get_mut(&address)?;
-        if core::mem::take(&mut resident.touched) || !may_leave(&address, resident) {
-            self.ring.push_back(address);
+        may_leave: impl FnOnce(Handle, &Resident) -> bool,
+    ) -> Option<(Handle, bool)> {
+        let handle = self.ring.pop_front()?;
+        let entry = self.table.get_mut(handle.index())?;
+        let resident = entry.as_mut()?;
+        if core::mem::take(&mut resident.touched) || !may_leave(handle, resident) {
+            self.ring.push_back(handle);
             return None;
         }
         self.bytes -= resident.bytes();
         let waiting = !resident.mailbox.is_empty();
-        self.map.remove(&address);
-        Some((address, waiting))
+        *entry = None;
+        Some((handle, waiting))
     }
 
     /// Every resident, in the order of the clock.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Address, &Resident)> {
-        self.ring.iter().filter_map(|address| self.map.get_key_value(address))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &Resident)> {
+        self.ring.iter().filter_map(|handle| Some((*handle, self.get(*handle)?)))
     }
 }

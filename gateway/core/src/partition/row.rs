@@ -102,7 +102,7 @@ pub enum Row {
     /// `Pause`.
     Pause(Signature),
     /// `Mailbox` with a sequence.
-    Message(Message),
+    Message(Arc<Message>),
     /// `Mailbox` without a sequence, and `Parked`.
     Parked(Parked),
     /// `Timer`.

@@ -1,33 +1,85 @@
 //! What a record changes in the store: a pure function of the record, so that the rows that are written behind
 //! come from durable records and never from live state.
 
+use alloc::sync::Arc;
+
 use super::record::{Commit, Delivery, EgressEntry, Provenance, Record, TimerOutcome, ValueChange};
 use super::row::{RequestRow, Row, RowKey, Timer};
+use crate::address::Address;
 use crate::id::{Sequence, Timestamp};
-use crate::message::RequestProgress;
+use crate::message::{Message, RequestProgress, TypedValue};
 
 /// Calls `change` for every row that the record writes or removes, in order.
 pub fn changes(record: &Record, change: &mut impl FnMut(RowKey, Option<Row>)) {
-    let mut rows = Rows { change, last_sequence: Sequence::NONE };
+    note(record, &mut Each(change));
+}
+
+/// Tells `changes` every row that the record writes or removes, in order.
+pub(super) fn note(record: &Record, changes: &mut impl Changes) {
+    let mut rows = Rows { changes, last_sequence: Sequence::NONE };
     rows.record(record);
     if rows.last_sequence != Sequence::NONE {
-        rows.put(RowKey::NextSequence, Row::Sequence(rows.last_sequence.next()));
+        rows.changes.number(rows.last_sequence.next());
     }
 }
 
-struct Rows<'a, F> {
-    change: &'a mut F,
+/// Who wants to know what changes. The rows that nearly every message changes have calls of their own, for those who keep
+/// them without their keys.
+pub(super) trait Changes {
+    fn put(&mut self, key: RowKey, row: Row);
+
+    fn remove(&mut self, key: RowKey);
+
+    /// The next number for messages and timers is this one.
+    fn number(&mut self, next: Sequence) {
+        self.put(RowKey::NextSequence, Row::Sequence(next));
+    }
+
+    /// A message enters a mailbox.
+    fn enqueue(&mut self, address: &Address, message: &Arc<Message>) {
+        let key = RowKey::Mailbox(address.clone(), message.sequence);
+        self.put(key, Row::Message(message.clone()));
+    }
+
+    /// Messages leave the head of a mailbox.
+    fn dequeue(&mut self, address: &Address, sequences: &[Sequence]) {
+        for sequence in sequences {
+            self.remove(RowKey::Mailbox(address.clone(), *sequence));
+        }
+    }
+
+    /// A value becomes another one.
+    fn value(&mut self, address: &Address, name: &Arc<str>, value: &TypedValue, until: Timestamp) {
+        let key = RowKey::Value(address.clone(), name.clone());
+        self.put(key, Row::Value(value.clone(), until));
+    }
+}
+
+struct Each<'a, F>(&'a mut F);
+
+impl<F: FnMut(RowKey, Option<Row>)> Changes for Each<'_, F> {
+    fn put(&mut self, key: RowKey, row: Row) {
+        (self.0)(key, Some(row));
+    }
+
+    fn remove(&mut self, key: RowKey) {
+        (self.0)(key, None);
+    }
+}
+
+struct Rows<'a, C> {
+    changes: &'a mut C,
     /// The highest number that the record takes from the partition's numbering.
     last_sequence: Sequence,
 }
 
-impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
+impl<C: Changes> Rows<'_, C> {
     fn put(&mut self, key: RowKey, row: Row) {
-        (self.change)(key, Some(row));
+        self.changes.put(key, row);
     }
 
     fn remove(&mut self, key: RowKey) {
-        (self.change)(key, None);
+        self.changes.remove(key);
     }
 
     fn record(&mut self, record: &Record) {
@@ -41,7 +93,7 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
                 self.delivery(delivery);
             }
             Record::ReplyRecorded { address, consumed, row } => {
-                self.remove(RowKey::Mailbox(address.clone(), *consumed));
+                self.changes.dequeue(address, &[*consumed]);
                 if let Some(row) = row {
                     self.put(RowKey::Request(row.request.id), Row::Request(row.clone()));
                 }
@@ -80,13 +132,11 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
                 self.put(RowKey::ParkedCount, Row::Count(*parked));
             }
             Record::MessagesDropped { address, sequences, completed, .. } => {
-                for sequence in sequences {
-                    self.remove(RowKey::Mailbox(address.clone(), *sequence));
-                }
+                self.changes.dequeue(address, sequences);
                 completed.iter().for_each(|completed| self.completed(completed));
             }
             Record::DeadLettered { address, sequence, entry, completed } => {
-                self.remove(RowKey::Mailbox(address.clone(), *sequence));
+                self.changes.dequeue(address, &[*sequence]);
                 self.emit(entry);
                 completed.iter().for_each(|completed| self.completed(completed));
             }
@@ -114,8 +164,7 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
         match delivery {
             Delivery::Local(entry) => {
                 self.last_sequence = self.last_sequence.max(entry.message.sequence);
-                let key = RowKey::Mailbox(entry.target.clone(), entry.message.sequence);
-                self.put(key, Row::Message(entry.message.clone()));
+                self.changes.enqueue(&entry.target, &entry.message);
                 if let Some(request) = &entry.message.request {
                     self.request(&RequestRow {
                         target: entry.target.clone(),
@@ -147,13 +196,9 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
     }
 
     fn commit(&mut self, commit: &Commit) {
-        for sequence in &commit.consumed {
-            self.remove(RowKey::Mailbox(commit.address.clone(), *sequence));
-        }
+        self.changes.dequeue(&commit.address, &commit.consumed);
         for (name, change) in &commit.values {
-            let value = RowKey::Value(commit.address.clone(), name.clone());
-            let expiry = || RowKey::Expiry(commit.address.clone(), name.clone());
-            self.value(value, expiry, change);
+            self.value(&commit.address, name, change);
         }
         for delivery in &commit.sends {
             self.delivery(delivery);
@@ -187,18 +232,19 @@ impl<F: FnMut(RowKey, Option<Row>)> Rows<'_, F> {
         self.timer(timer);
     }
 
-    fn value(&mut self, key: RowKey, expiry: impl Fn() -> RowKey, change: &ValueChange) {
+    fn value(&mut self, address: &Address, name: &Arc<str>, change: &ValueChange) {
+        let expiry = || RowKey::Expiry(address.clone(), name.clone());
         match change {
             ValueChange::Put { value, expires_at, refreshable: false } => {
-                self.put(key, Row::Value(value.clone(), *expires_at));
+                self.changes.value(address, name, value, *expires_at);
             }
             ValueChange::Put { value, expires_at, refreshable: true } => {
-                self.put(key, Row::Value(value.clone(), Timestamp::NEVER));
+                self.changes.value(address, name, value, Timestamp::NEVER);
                 self.put(expiry(), Row::Expiry(*expires_at));
             }
             ValueChange::Refresh { expires_at } => self.put(expiry(), Row::Expiry(*expires_at)),
             ValueChange::Delete { refreshable } => {
-                self.remove(key);
+                self.remove(RowKey::Value(address.clone(), name.clone()));
                 if *refreshable {
                     self.remove(expiry());
                 }

@@ -6,16 +6,18 @@
 use alloc::sync::Arc;
 
 use super::dedup::Dedup;
+use super::directory::{Directory, Holder};
 use super::egress::Egresses;
+use super::mailbox::Mailbox;
 use super::outbox::Outbox;
 use super::overlay::Overlay;
 use super::pauses::Pauses;
 use super::planted::{Bug, Planted};
 use super::queue::Queue;
 use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
-use super::residents::Residents;
+use super::residents::{Resident, Residents};
 use super::row::{Row, RowKey, Timer};
-use super::rows;
+use super::rows::{self, Changes};
 use super::timers::Timers;
 use super::values::Specs;
 use crate::address::Address;
@@ -34,6 +36,7 @@ pub(super) struct State {
     pub(super) keys: u64,
     /// How many addresses are parked.
     pub(super) parked: u64,
+    pub(super) directory: Directory,
     pub(super) overlay: Overlay,
     pub(super) dedup: Dedup,
     pub(super) specs: Specs,
@@ -63,6 +66,7 @@ impl State {
             next_sequence: Sequence::FIRST,
             keys: 0,
             parked: 0,
+            directory: Directory::default(),
             overlay: Overlay::over(applied),
             dedup: Dedup::default(),
             specs: Specs::default(),
@@ -111,6 +115,57 @@ impl State {
         }
     }
 
+    /// What is in memory of an address, if anything is.
+    pub(super) fn resident(&self, address: &Address) -> Option<&Resident> {
+        self.residents.get(self.directory.find(address)?)
+    }
+
+    /// The same, for an address that is going to be asked for again.
+    pub(super) fn seek_resident(&mut self, address: &Address) -> Option<&Resident> {
+        self.residents.get(self.directory.seek(address)?)
+    }
+
+    /// Changes what is in memory of an address, if anything is.
+    pub(super) fn change_resident<R>(
+        &mut self,
+        address: &Address,
+        change: impl FnOnce(&mut Resident) -> R,
+    ) -> Option<R> {
+        self.residents.with(self.directory.seek(address)?, change)
+    }
+
+    /// Lets an address into memory, with what is known of its mailbox.
+    pub(super) fn admit(&mut self, address: &Address, mailbox: Mailbox) {
+        let handle = self.directory.hold(address, Holder::Resident);
+        self.residents.admit(handle, mailbox);
+    }
+
+    /// Moves the clock of residents by one address, which leaves memory if it was not used lately and `may_leave` agrees.
+    /// Says who left, and whether it left messages behind.
+    pub(super) fn let_one_go(
+        &mut self,
+        may_leave: impl FnOnce(&Address, &Resident) -> bool,
+    ) -> Option<(Address, bool)> {
+        let Self { residents, directory, .. } = self;
+        let may_leave =
+            |handle, resident: &Resident| may_leave(directory.address(handle), resident);
+        let (handle, waiting) = residents.tick(may_leave)?;
+        let address = directory.address(handle).clone();
+        directory.release(handle, Holder::Resident);
+        Some((address, waiting))
+    }
+
+    /// Every address that is in memory.
+    pub(super) fn residents(&self) -> impl Iterator<Item = (&Address, &Resident)> {
+        self.residents.iter().map(|(handle, resident)| (self.directory.address(handle), resident))
+    }
+
+    /// What the log says of a row that the store may not have, unless the row is a message: `None` if it says nothing,
+    /// `Some(None)` if the row is removed.
+    pub(super) fn unflushed(&self, key: &RowKey) -> Option<Option<&Row>> {
+        self.overlay.get(&self.directory, key)
+    }
+
     /// Bytes of everything that is in memory as a copy of rows.
     pub(super) fn resident_bytes(&self) -> usize {
         let outbox: usize = self.outbox.0.values().map(Queue::bytes).sum();
@@ -121,8 +176,7 @@ impl State {
     /// Makes a record true.
     pub(super) fn apply(&mut self, record: &Record) {
         self.lsn = self.lsn.next();
-        let (lsn, overlay) = (self.lsn, &mut self.overlay);
-        rows::changes(record, &mut |key, row| overlay.put(lsn, key, row));
+        rows::note(record, &mut self.overlay.note(self.lsn, &mut self.directory));
         match record {
             Record::PartitionAdopted { epoch } => self.epoch = *epoch,
             Record::SourceOpened { source, epoch, watermark } => {
@@ -176,7 +230,7 @@ impl State {
 
     fn apply_commit(&mut self, commit: &Commit) {
         self.consume(&commit.address, &commit.consumed);
-        self.residents.with(&commit.address, |resident| {
+        self.change_resident(&commit.address, |resident| {
             for (name, change) in &commit.values {
                 resident.values.apply(name, change);
             }
@@ -198,15 +252,11 @@ impl State {
             Delivery::Local(entry) => {
                 self.number(entry.message.sequence);
                 if self.drops_by_planted_bug(&entry.target) {
-                    self.overlay.put(
-                        self.lsn,
-                        RowKey::Mailbox(entry.target.clone(), entry.message.sequence),
-                        None,
-                    );
-                    return;
+                    let mut noting = self.overlay.note(self.lsn, &mut self.directory);
+                    return noting.dequeue(&entry.target, &[entry.message.sequence]);
                 }
                 let planted = self.planted;
-                self.residents.with(&entry.target, |resident| {
+                self.change_resident(&entry.target, |resident| {
                     resident.mailbox.push(entry.message.clone(), &planted);
                 });
             }
@@ -218,7 +268,7 @@ impl State {
     }
 
     fn consume(&mut self, address: &Address, sequences: &[Sequence]) {
-        self.residents.with(address, |resident| resident.mailbox.consume(sequences));
+        self.change_resident(address, |resident| resident.mailbox.consume(sequences));
     }
 
     fn add_timer(&mut self, timer: &Timer) {

@@ -35,7 +35,8 @@ impl Specs {
 pub(super) struct Values {
     /// How many of the declared values are known, present or not: the first ones.
     known: usize,
-    held: BTreeMap<Arc<str>, Held>,
+    /// By name. Few, and most addresses have one: a vector without spare room is the smallest that there is.
+    held: Vec<(Arc<str>, Held)>,
     bytes: usize,
 }
 
@@ -71,15 +72,20 @@ impl Values {
         }
     }
 
-    pub(super) fn held(&self) -> &BTreeMap<Arc<str>, Held> {
-        &self.held
+    /// A value, unless it is absent.
+    pub(super) fn get(&self, name: &str) -> Option<&Held> {
+        self.position(name).ok().map(|index| &self.held[index].1)
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.held.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 
     pub(super) fn present(&self, specs: &[ValueSpec], now: Timestamp) -> Presented {
         let mut presented =
             Presented { values: Vec::with_capacity(specs.len()), expired: Vec::new() };
         for spec in specs {
-            let held = self.held.get(&spec.name);
+            let held = self.get(&spec.name);
             let value = match held {
                 Some(held) if held.expires_at <= now => {
                     presented.expired.push(spec.name.clone());
@@ -99,8 +105,8 @@ impl Values {
                 self.insert(name.clone(), Held { value: value.clone(), expires_at: *expires_at });
             }
             ValueChange::Refresh { expires_at } => {
-                if let Some(held) = self.held.get_mut(name) {
-                    held.expires_at = *expires_at;
+                if let Ok(index) = self.position(name) {
+                    self.held[index].1.expires_at = *expires_at;
                 }
             }
             ValueChange::Delete { .. } => self.remove(name),
@@ -108,13 +114,22 @@ impl Values {
     }
 
     fn insert(&mut self, name: Arc<str>, held: Held) {
-        self.remove(&name);
         self.bytes += name.len() + held.value.cost();
-        self.held.insert(name, held);
+        match self.position(&name) {
+            Ok(index) => {
+                let replaced = core::mem::replace(&mut self.held[index].1, held);
+                self.bytes -= name.len() + replaced.value.cost();
+            }
+            Err(index) => {
+                self.held.reserve_exact(1);
+                self.held.insert(index, (name, held));
+            }
+        }
     }
 
-    fn remove(&mut self, name: &Arc<str>) {
-        if let Some(held) = self.held.remove(name) {
+    fn remove(&mut self, name: &str) {
+        if let Ok(index) = self.position(name) {
+            let (_, held) = self.held.remove(index);
             self.bytes -= name.len() + held.value.cost();
         }
     }
@@ -122,7 +137,7 @@ impl Values {
     /// For the simulation: loses a value behind the back of the log.
     pub(super) fn corrupt(&mut self, planted: &Planted) {
         if planted.has(Bug::ValueChangedOutsideTheFold)
-            && let Some(name) = self.held.keys().next().cloned()
+            && let Some(name) = self.held.first().map(|(name, _)| name.clone())
         {
             self.remove(&name);
         }

@@ -126,7 +126,7 @@ fn specs() -> Arc<[ValueSpec]> {
 }
 
 fn sends() -> Vec<Delivery> {
-    let local = MailboxEntry { target: address("b"), message: plain_message() };
+    let local = MailboxEntry { target: address("b"), message: plain_message().into() };
     let remote = OutboxEntry {
         destination: PartitionId(513),
         sequence: Sequence(u64::MAX),
@@ -205,7 +205,10 @@ pub(crate) fn accepted_message(bytes: usize) -> Record {
     let provenance = Provenance::Peer { partition: PartitionId(5), sequence: Sequence(1_000_000) };
     Record::MessageAccepted {
         provenance,
-        delivery: Delivery::Local(MailboxEntry { target: address("receiver"), message }),
+        delivery: Delivery::Local(MailboxEntry {
+            target: address("receiver"),
+            message: message.into(),
+        }),
     }
 }
 
@@ -217,9 +220,9 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
         epoch: Epoch(2),
         position: position(),
     };
-    let accepted = |provenance, message| Record::MessageAccepted {
+    let accepted = |provenance, message: Message| Record::MessageAccepted {
         provenance,
-        delivery: Delivery::Local(MailboxEntry { target: address("a"), message }),
+        delivery: Delivery::Local(MailboxEntry { target: address("a"), message: message.into() }),
     };
     let fired = |token, outcome| Record::TimerFired { timer: timer_key(), token, outcome };
     vec![
@@ -386,7 +389,7 @@ pub(crate) fn rows() -> Vec<(&'static str, RowKey, Row)> {
         ),
         ("parked-count", RowKey::ParkedCount, Row::Count(300)),
         ("parked", RowKey::Parked(odd()), Row::Parked(parked())),
-        ("mailbox", mailbox, Row::Message(message())),
+        ("mailbox", mailbox, Row::Message(message().into())),
         ("mailbox-parked", RowKey::parked(odd()), Row::Parked(parked())),
         ("timer", RowKey::Timer(timer_key()), Row::Timer(send_later())),
         ("timer-forget", RowKey::Timer(timer_key()), Row::Timer(TimerTask::Forget(request_key()))),

@@ -217,7 +217,8 @@ fn rejection() -> impl Strategy<Value = Rejection> {
 }
 
 fn mailbox_entry() -> impl Strategy<Value = MailboxEntry> {
-    (address(), message()).prop_map(|(target, message)| MailboxEntry { target, message })
+    (address(), message())
+        .prop_map(|(target, message)| MailboxEntry { target, message: message.into() })
 }
 
 fn delivery() -> impl Strategy<Value = Delivery> {
@@ -415,7 +416,7 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
         RowKey::Mailbox(_, Sequence::NONE) | RowKey::Parked(_) => {
             parked().prop_map(Row::Parked).boxed()
         }
-        RowKey::Mailbox(..) => message().prop_map(Row::Message).boxed(),
+        RowKey::Mailbox(..) => message().prop_map(|message| Row::Message(message.into())).boxed(),
         RowKey::Timer(_) => timer_task().prop_map(Row::Timer).boxed(),
         RowKey::Token(..) => timer_key().prop_map(Row::Token).boxed(),
         RowKey::Outbox(..) => envelope().prop_map(Row::Envelope).boxed(),

@@ -181,11 +181,13 @@ impl Partition {
 
 /// A group of messages of 100 bytes.
 pub(super) fn group(number: u64, function: &str, id: &str, messages: u64) -> Group {
-    let message = |number| Message {
-        sequence: Sequence(number),
-        caller: None,
-        argument: TypedValue::new("shop/Item", Bytes::from_static(&[7; 100])),
-        request: None,
+    let message = |number| {
+        Arc::new(Message {
+            sequence: Sequence(number),
+            caller: None,
+            argument: TypedValue::new("shop/Item", Bytes::from_static(&[7; 100])),
+            request: None,
+        })
     };
     Group {
         batch: BatchId { epoch: Epoch(5), number },

@@ -46,7 +46,7 @@ fn invocation(group: &Group) -> InvocationBatchRequest {
                 state_value: value.as_ref().map(typed_value),
             })
             .collect(),
-        invocations: group.messages.iter().map(message).collect(),
+        invocations: group.messages.iter().map(|it| message(it)).collect(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the core means is what the wire says, and the other way round.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::id::{BatchId, Epoch, PartitionId, Sequence};
@@ -39,8 +41,10 @@ fn wire_value(text: &'static str) -> reqreply::TypedValue {
 fn group() -> Group {
     let with_metadata =
         TypedValue { metadata: vec![Bytes::from_static(b"\xFF\x00")], ..value("m") };
-    let message =
-        |caller, argument| CoreMessage { sequence: Sequence(1), caller, argument, request: None };
+    let message = |caller, argument| {
+        let sequence = Sequence(1);
+        Arc::new(CoreMessage { sequence, caller, argument, request: None })
+    };
     Group {
         batch: BatchId { epoch: Epoch(2), number: 3 },
         attempt: 4,

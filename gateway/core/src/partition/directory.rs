@@ -1,0 +1,122 @@
+//! The addresses that anything in memory is about, each with a small number: its handle.
+//!
+//! What is kept of an address lies in several tables (its mailbox and values, rows that are not in the store yet, what is
+//! under way for it). They find it by handle, so that an address is hashed and compared once and not once in each of them.
+//! Most events are about one address: the one that was found last is tried first.
+
+use alloc::vec::Vec;
+use core::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::address::Address;
+
+/// The place of an address in tables. It is used again for another one once nobody holds it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(super) struct Handle(u32);
+
+impl Handle {
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Why an address stays in the directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Holder {
+    /// Its mailbox and values are in memory.
+    Resident = 1,
+    /// Rows of it are not in the store yet.
+    Overlay = 2,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    /// Handles with the hashes of their addresses. Never iterated: its order has no meaning.
+    table: HashTable<(u64, Handle)>,
+    entries: Vec<Entry>,
+    free: Vec<Handle>,
+    /// The one that was sought last; it may be free by now.
+    last: Handle,
+    hasher: FixedState,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// None if the handle is free.
+    address: Option<Address>,
+    holders: u8,
+}
+
+impl Directory {
+    pub(super) fn find(&self, address: &Address) -> Option<Handle> {
+        if self.names(self.last, address) {
+            return Some(self.last);
+        }
+        let hash = self.hasher.hash_one(address);
+        let same = |(of, handle): &(u64, Handle)| *of == hash && self.names(*handle, address);
+        self.table.find(hash, same).map(|(_, handle)| *handle)
+    }
+
+    /// Finds an address that is going to be asked for again.
+    pub(super) fn seek(&mut self, address: &Address) -> Option<Handle> {
+        let handle = self.find(address)?;
+        self.last = handle;
+        Some(handle)
+    }
+
+    /// The handle of an address, which is held from now on.
+    pub(super) fn hold(&mut self, address: &Address, holder: Holder) -> Handle {
+        let handle = self.seek(address).unwrap_or_else(|| self.enter(address));
+        self.entries[handle.index()].holders |= holder as u8;
+        handle
+    }
+
+    /// A holder needs a handle no longer.
+    pub(super) fn release(&mut self, handle: Handle, holder: Holder) {
+        let entry = &mut self.entries[handle.index()];
+        entry.holders &= !(holder as u8);
+        if entry.holders == 0
+            && let Some(address) = entry.address.take()
+        {
+            let hash = self.hasher.hash_one(&address);
+            if let Ok(found) = self.table.find_entry(hash, |(_, of)| *of == handle) {
+                found.remove();
+            }
+            self.free.push(handle);
+        }
+    }
+
+    /// # Panics
+    /// If nobody holds the handle.
+    pub(super) fn address(&self, handle: Handle) -> &Address {
+        self.entries[handle.index()].address.as_ref().expect("a handle that is held has an address")
+    }
+
+    fn names(&self, handle: Handle, address: &Address) -> bool {
+        let entry = self.entries.get(handle.index());
+        entry.is_some_and(|entry| entry.address.as_ref() == Some(address))
+    }
+
+    fn enter(&mut self, address: &Address) -> Handle {
+        let entry = Entry { address: Some(address.clone()), holders: 0 };
+        let handle = match self.free.pop() {
+            Some(handle) => {
+                self.entries[handle.index()] = entry;
+                handle
+            }
+            None => {
+                self.entries.push(entry);
+                Handle(
+                    u32::try_from(self.entries.len() - 1).expect("fewer addresses fit into memory"),
+                )
+            }
+        };
+        let hash = self.hasher.hash_one(address);
+        self.table.insert_unique(hash, (hash, handle), |(hash, _)| *hash);
+        self.last = handle;
+        handle
+    }
+}

@@ -1,0 +1,67 @@
+//! A queue of mostly one item, which then needs no memory beside it.
+
+use alloc::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct Few<T> {
+    /// None only if the queue is empty.
+    first: Option<T>,
+    rest: VecDeque<T>,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { first: None, rest: VecDeque::new() }
+    }
+}
+
+impl<T> Few<T> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) const fn front(&self) -> Option<&T> {
+        self.first.as_ref()
+    }
+
+    pub(super) fn second(&self) -> Option<&T> {
+        self.rest.front()
+    }
+
+    pub(super) fn back(&self) -> Option<&T> {
+        self.rest.back().or(self.first.as_ref())
+    }
+
+    pub(super) fn back_mut(&mut self) -> Option<&mut T> {
+        self.rest.back_mut().or(self.first.as_mut())
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    pub(super) fn push_back(&mut self, item: T) {
+        if self.first.is_none() {
+            self.first = Some(item);
+        } else {
+            self.rest.push_back(item);
+        }
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<T> {
+        let first = self.first.take();
+        self.first = self.rest.pop_front();
+        first
+    }
+
+    /// The item with a key, if the items are in the order of their keys.
+    pub(super) fn search_mut<K: Ord>(&mut self, key: &K, of: impl Fn(&T) -> K) -> Option<&mut T> {
+        match &mut self.first {
+            Some(first) if of(first) == *key => Some(first),
+            _ => {
+                let index = self.rest.binary_search_by_key(key, of).ok()?;
+                self.rest.get_mut(index)
+            }
+        }
+    }
+}
