@@ -7,6 +7,7 @@ mod change;
 mod edges;
 mod endpoints;
 mod guards;
+mod limits;
 mod listeners;
 mod open_files;
 mod reload;
@@ -39,6 +40,7 @@ use crate::config::Effective;
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
 use crate::driver::meters::FunctionLabels;
+use crate::driver::pauses::Pauses;
 use crate::driver::retention::LogRetention;
 use crate::driver::{DriverFailure, DriverHandle, FlushPolicy, Inbox, Shared, inbox};
 use crate::egress::file::FileEgressError;
@@ -188,14 +190,17 @@ impl Serving {
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
         let edges = Arc::new(Edges::build(&config.module, &handles)?);
+        let pauses = Arc::new(Pauses::default());
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
             Arc::clone(&budget),
             clock.clone(),
             edges.egresses(),
+            Arc::clone(&pauses),
         );
-        let door: Arc<dyn Door> = Arc::new(router);
+        let router = Arc::new(router);
+        let door: Arc<dyn Door> = router.clone();
         let stopping = CancellationToken::new();
         let http = listeners::http_config(config, &guards);
         let limits = http.limits.clone();
@@ -204,7 +209,7 @@ impl Serving {
         let operators = CancellationToken::new();
         let module = Arc::new(reloader.clone());
         let tokens = guards.admin.tokens.clone();
-        let admin = admin::router(door, readiness.clone(), metrics.clone(), module, tokens);
+        let admin = admin::router(door, router, readiness.clone(), metrics.clone(), module, tokens);
         let admin = tokio::spawn(admin::serve(ports.admin, admin, operators.clone()));
         tokio::spawn(guards.watch());
         tokio::spawn(admin::metrics::upkeep(metrics));
@@ -212,7 +217,8 @@ impl Serving {
         tokio::spawn(Arc::clone(&edges).expire(clock.clone()));
 
         let (failed, failures) = unbounded_channel();
-        let drivers = Drivers { handles, inboxes, clock, budget: Arc::clone(&budget), failed };
+        let shared = Arc::clone(&budget);
+        let drivers = Drivers { handles, inboxes, clock, budget: shared, pauses, failed };
         let node = take_over(config, &lock, &edges, drivers).await?;
         reloader.begin(config.module.clone()).await;
         readiness.set(true);
@@ -295,6 +301,7 @@ struct Drivers {
     inboxes: BTreeMap<PartitionId, Inbox>,
     clock: Clock,
     budget: Arc<Budget>,
+    pauses: Arc<Pauses>,
     failed: UnboundedSender<DriverFailure>,
 }
 
@@ -331,7 +338,7 @@ async fn take_over(
     let options = SlateOptions { cache_bytes, ..SlateOptions::default() };
     let store: Arc<dyn StateStore> =
         Arc::new(SlateStore::in_directory(&state_directory(&node.data), &options)?);
-    let Drivers { handles, inboxes, clock, budget, failed } = drivers;
+    let Drivers { handles, inboxes, clock, budget, pauses, failed } = drivers;
     let limits = budget.share(&node.limits());
     let flush = FlushPolicy {
         interval: node.store.flush_interval,
@@ -348,6 +355,8 @@ async fn take_over(
         invoker: edges.invoker(),
         durable_input: edges.durable_input(),
         egresses: edges.egresses(),
+        turns: edges.turns(),
+        pauses,
         peers: handles,
         budget,
         load_slots: Arc::new(Semaphore::new(LOADS)),

@@ -1,5 +1,6 @@
 //! The router: finds the partition of an address, and is the door through which messages come in.
 
+mod operators;
 mod spans;
 
 use std::collections::{BTreeMap, HashSet};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::limits::MESSAGE_BYTES_MAX;
 use tidegate_core::message::TypedValue;
@@ -22,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::driver::budget::Budget;
+use crate::driver::pauses::Pauses;
 use crate::driver::{Command, DriverHandle, all_closed};
 use crate::egress::open::Egresses;
 use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent};
@@ -39,6 +41,8 @@ pub struct Router {
     /// Bounds how many answers with rows are held in memory at once.
     reads: Arc<Semaphore>,
     egresses: Arc<Egresses>,
+    /// What is paused.
+    pauses: Arc<Pauses>,
     /// Lets messages in that had to wait.
     _attendant: AbortOnDropHandle<()>,
 }
@@ -52,13 +56,14 @@ impl Router {
         budget: Arc<Budget>,
         clock: Clock,
         egresses: Arc<Egresses>,
+        pauses: Arc<Pauses>,
     ) -> Self {
         let attendant = AbortOnDropHandle::new(tokio::spawn({
             let budget = Arc::clone(&budget);
             async move { budget.doors().attend().await }
         }));
         let reads = Arc::new(Semaphore::new(READS));
-        Self { partitions, drivers, budget, clock, reads, egresses, _attendant: attendant }
+        Self { partitions, drivers, budget, clock, reads, egresses, pauses, _attendant: attendant }
     }
 
     fn driver(&self, partition: PartitionId) -> Result<&DriverHandle, DoorError> {
@@ -191,6 +196,10 @@ impl Door for Router {
 
     fn partitions(&self) -> u16 {
         self.partitions.get()
+    }
+
+    fn is_paused(&self, ingress: &Typename) -> bool {
+        self.pauses.is_ingress_paused(ingress)
     }
 
     async fn egress_changed(&self, egress: &EgressId) {

@@ -72,6 +72,11 @@ impl Typename {
         Self(Arc::from(""))
     }
 
+    /// Above every name. It is none itself.
+    pub(crate) fn highest() -> Self {
+        Self("\u{10ffff}".repeat(NAME_BYTES_MAX / 4 + 1).into())
+    }
+
     /// The first text above this name and whatever begins with a row of it: below every other name that is above this one.
     /// It is no name itself.
     pub(crate) fn successor(&self) -> Self {
@@ -137,6 +142,11 @@ impl Address {
     /// Not above any address of a function. It is none itself.
     pub(crate) fn lowest(function: FunctionType) -> Self {
         Self { function, id: Arc::from("") }
+    }
+
+    /// The first one above this address; it may be none that is valid.
+    pub(crate) fn successor(&self) -> Self {
+        Self { function: self.function.clone(), id: format!("{}\0", self.id).into() }
     }
 
     /// The address at which the answer to a request is awaited: a message sent there answers the

@@ -32,6 +32,16 @@ impl Application {
     }
 }
 
+/// What happens to a message that has failed alone as often as its policy allows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Exhausted {
+    /// Its address waits for an operator, with all its messages.
+    #[default]
+    Park,
+    /// It leaves as a record of this egress, and its address goes on. An egress that is not declared any more parks it.
+    Drop(EgressId),
+}
+
 /// How messages are grouped for a function, and what happens when it fails.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FunctionPolicy {
@@ -39,10 +49,14 @@ pub struct FunctionPolicy {
     pub batch_messages: usize,
     /// Most bytes of messages in one group; a single larger message still goes.
     pub batch_bytes: usize,
-    /// How often a message that stands alone at the head may fail before its address is parked.
+    /// How often a message that stands alone at the head may fail before it is given up.
     pub attempts: u32,
-    /// The wait after the first failure, in milliseconds; it doubles with each further one.
+    /// What happens to a message that is given up.
+    pub exhausted: Exhausted,
+    /// The wait after the first failure, in milliseconds.
     pub backoff_first_ms: u64,
+    /// By how many hundredths the wait is multiplied with each further failure; 200 doubles it.
+    pub backoff_factor_percent: u32,
     /// The longest wait between attempts, in milliseconds.
     pub backoff_longest_ms: u64,
     /// Most groups of one function type in flight at once in one partition. Beside it, each type leaves places to the others.
@@ -55,8 +69,16 @@ impl FunctionPolicy {
     /// The wait after the given number of failures (from 1).
     #[must_use]
     pub fn backoff_ms(&self, failures: u32) -> u64 {
-        let doublings = failures.saturating_sub(1).min(32);
-        self.backoff_first_ms.saturating_mul(1 << doublings).min(self.backoff_longest_ms)
+        let factor = u64::from(self.backoff_factor_percent.max(100));
+        let mut wait = self.backoff_first_ms.min(self.backoff_longest_ms);
+        for _ in 1..failures {
+            let longer = (wait.saturating_mul(factor) / 100).min(self.backoff_longest_ms);
+            if longer <= wait {
+                break;
+            }
+            wait = longer;
+        }
+        wait
     }
 }
 
@@ -66,7 +88,9 @@ impl Default for FunctionPolicy {
             batch_messages: 1000,
             batch_bytes: 1 << 20,
             attempts: 8,
+            exhausted: Exhausted::Park,
             backoff_first_ms: 100,
+            backoff_factor_percent: 200,
             backoff_longest_ms: 30_000,
             groups_in_flight: usize::MAX,
             by_turns: false,

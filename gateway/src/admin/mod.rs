@@ -6,6 +6,10 @@
 //! | `GET /readyz` | 200 while the node takes messages, else 503 |
 //! | `GET /metrics` | the Prometheus text format |
 //! | `GET /v1/state/{namespace}/{type}/{id}` | the values of an address as JSON |
+//! | `/v1/parked…` | addresses that wait for an operator, and orders for them |
+//! | `/v1/pauses…` | functions and ingresses that are paused |
+//! | `GET /v1/partitions` | how the partitions of this node are |
+//! | `GET /v1/openapi.json` | all of `/v1` described |
 //! | `POST /v1/module/reload` | the module is read anew: what changed, or why nothing did |
 //!
 //! It shows payloads, so it is open to this machine alone or asks for a token: [`bind`] refuses other interfaces without one.
@@ -13,6 +17,13 @@
 
 pub mod metrics;
 pub mod module;
+pub mod openapi;
+pub mod operators;
+mod orders;
+mod parked;
+mod partitions;
+mod pauses;
+pub mod problem;
 mod process;
 pub mod readiness;
 mod state;
@@ -30,6 +41,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::module::ReloadModule;
+use self::operators::Operators;
+use self::problem::Problem;
 use self::readiness::Readiness;
 use crate::ingress::Door;
 use crate::ingress::http::limits::HttpLimits;
@@ -40,6 +53,7 @@ use crate::ingress::http::tokens::{Tokens, guarded};
 #[derive(Clone)]
 struct Admin {
     door: Arc<dyn Door>,
+    operators: Arc<dyn Operators>,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -82,6 +96,7 @@ pub async fn bind(address: SocketAddr, authorised: bool) -> Result<TcpListener, 
 /// The service that answers all paths, for whoever brings one of the tokens, if there are any.
 pub fn router(
     door: Arc<dyn Door>,
+    operators: Arc<dyn Operators>,
     readiness: Readiness,
     metrics: PrometheusHandle,
     module: Arc<dyn ReloadModule>,
@@ -93,8 +108,20 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/metrics", get(async |State(admin): State<Admin>| metrics::render(&admin.metrics)))
         .route("/v1/state/{namespace}/{type}/{id}", get(state::show))
-        .with_state(Admin { door, readiness, metrics })
-        .merge(reload);
+        .route("/v1/parked", get(parked::list))
+        .route("/v1/parked/redrive", post(orders::redrive_all))
+        .route("/v1/parked/{namespace}/{type}/{id}", get(parked::show))
+        .route("/v1/parked/{namespace}/{type}/{id}/redrive", post(orders::redrive))
+        .route("/v1/parked/{namespace}/{type}/{id}/drop-head", post(orders::drop_head))
+        .route("/v1/parked/{namespace}/{type}/{id}/drop-all", post(orders::drop_all))
+        .route("/v1/pauses", get(pauses::list).post(pauses::pause))
+        .route("/v1/pauses/resume", post(pauses::resume))
+        .route("/v1/partitions", get(partitions::list))
+        .route("/v1/openapi.json", get(openapi::show))
+        .with_state(Admin { door, operators, readiness, metrics })
+        .merge(reload)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .fallback(async || Problem::NotFound);
     guarded(router, tokens, &OPEN)
 }
 

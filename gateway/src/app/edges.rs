@@ -8,11 +8,13 @@ use tidegate_core::partition::event::Event;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::endpoints::{self, Speculation};
+use super::limits::limits;
 use super::sinks::Sinks;
 use super::{EXPIRY_INTERVAL, StartError};
 use crate::clock::Clock;
 use crate::config::module::{EgressKind, ModuleConfig};
 use crate::driver::DriverHandle;
+use crate::driver::turns::TurnKeeper;
 use crate::egress::open::Egresses;
 use crate::egress::playground::hand_to_topics;
 use crate::invoker::{Answers, Introduced, Invoke, Invoker, Prepared};
@@ -24,6 +26,7 @@ pub(super) struct Edges {
     egresses: Arc<Egresses>,
     sinks: Mutex<Sinks>,
     speculation: Arc<ArcSwap<Speculation>>,
+    turns: Arc<TurnKeeper>,
 }
 
 /// The edges of another module, of which nothing can fail any more.
@@ -47,6 +50,7 @@ impl Edges {
             egresses: Arc::new(Egresses::new(sinks.as_open())),
             sinks: Mutex::new(sinks),
             speculation: Arc::new(ArcSwap::from_pointee(Speculation::of(&module.endpoints))),
+            turns: TurnKeeper::new(limits(&module.endpoints), drivers.to_vec()),
         })
     }
 
@@ -56,6 +60,15 @@ impl Edges {
 
     pub(super) fn egresses(&self) -> Arc<Egresses> {
         Arc::clone(&self.egresses)
+    }
+
+    pub(super) fn turns(&self) -> Arc<TurnKeeper> {
+        Arc::clone(&self.turns)
+    }
+
+    /// Other limits hold from now on.
+    pub(super) fn set_limits(&self, module: &ModuleConfig) {
+        self.turns.set_limits(limits(&module.endpoints));
     }
 
     /// Whether a function may run only on durable input.

@@ -155,6 +155,7 @@ impl Parts {
         let introduced = self.edges.introduce(edges.endpoints, edges.speculation);
         let closed: Arc<[EgressId]> =
             change.opened.iter().chain(&change.reopened).cloned().collect();
+        self.edges.set_limits(module);
         self.declare(module, &closed).await?;
         self.edges.retire(introduced);
         let ending: Vec<_> = change.closed.iter().chain(&change.reopened).cloned().collect();

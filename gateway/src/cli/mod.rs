@@ -1,12 +1,15 @@
 //! The commands of `tidegate`.
 
+mod admin;
 mod client;
 mod exit;
 mod failure;
 mod flags;
 mod message;
 mod output;
+mod parked;
 mod parse;
+mod pauses;
 mod problem;
 mod reload;
 mod state;
@@ -19,12 +22,15 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::admin::AdminArgs;
 pub use self::exit::Exit;
 use self::failure::Failure;
 use self::flags::ConfigFlags;
 use self::message::MessageArgs;
 use self::output::Output;
+use self::parked::ParkedCommand;
 pub use self::parse::address as parse_address;
+use self::pauses::PauseArgs;
 use self::reload::ReloadArgs;
 use self::state::StateCommand;
 use crate::{app, config};
@@ -68,6 +74,24 @@ Examples:
   tidegate state get shop.fns/cart/ann
   tidegate state get shop.fns/cart/ann --json | jq .values.seen.json";
 
+const PARKED_EXAMPLES: &str = "\
+Examples:
+  tidegate parked list --function shop.fns/cart
+  tidegate parked show shop.fns/cart/ann
+  tidegate parked redrive shop.fns/cart/ann --reason 'the fix is out'
+  tidegate parked redrive --all --code TG-0410
+  tidegate parked drop shop.fns/cart/ann --sequence 4711";
+
+const PAUSE_EXAMPLES: &str = "\
+Examples:
+  tidegate pause function shop.fns/cart --reason 'the database is down'
+  tidegate pauses
+  tidegate resume function shop.fns/cart";
+
+const PARTITIONS_EXAMPLES: &str = "\
+Examples:
+  tidegate partitions
+  tidegate partitions --json | jq '[.partitions[].parked] | add'";
 const RELOAD_EXAMPLES: &str = "\
 Examples:
   tidegate reload                               all of the module takes effect, or nothing
@@ -105,6 +129,21 @@ enum Command {
     /// Look at the state of a function instance
     #[command(subcommand, after_help = STATE_EXAMPLES)]
     State(StateCommand),
+    /// Look after addresses that wait for an operator
+    #[command(subcommand, after_help = PARKED_EXAMPLES)]
+    Parked(ParkedCommand),
+    /// Pause a function or an ingress until it is resumed, over restarts too
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Pause(PauseArgs),
+    /// Let a function or an ingress go on that was paused
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Resume(PauseArgs),
+    /// List what is paused
+    #[command(after_help = PAUSE_EXAMPLES)]
+    Pauses(AdminArgs),
+    /// Show how the partitions of a node are
+    #[command(after_help = PARTITIONS_EXAMPLES)]
+    Partitions(AdminArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -163,6 +202,11 @@ fn perform(
         }
         Command::Reload(args) => on_one_thread(reload::reload(args, output)),
         Command::State(StateCommand::Get(args)) => on_one_thread(state::get(args, output)),
+        Command::Parked(command) => on_one_thread(parked::perform(command, output)),
+        Command::Pause(args) => on_one_thread(pauses::pause(args, output)),
+        Command::Resume(args) => on_one_thread(pauses::resume(args, output)),
+        Command::Pauses(args) => on_one_thread(pauses::list(args, output)),
+        Command::Partitions(args) => on_one_thread(pauses::partitions(args, output)),
     }
 }
 

@@ -23,6 +23,11 @@ impl Gate {
         Self { durable, ..Self::default() }
     }
 
+    /// How far the log is durable for this partition.
+    pub(super) const fn durable(&self) -> Lsn {
+        self.durable
+    }
+
     /// A step was appended.
     pub(super) fn appended(&mut self, last: Lsn, ticket: AppendTicket) {
         self.steps.push_back((last, ticket));

@@ -115,10 +115,15 @@ impl Meters {
                 Record::AddressParked { address, .. } => {
                     self.functions.of(&address.function, labels).parked += 1;
                 }
-                Record::AddressReleased { address } => {
+                Record::AddressReleased { address, .. } => {
                     self.functions.of(&address.function, labels).released += 1;
                 }
-                Record::HeadDropped { address, sequence, .. } => {
+                Record::MessagesDropped { address, sequences, .. } => {
+                    let dropped = sequences.len() as u64;
+                    self.functions.of(&address.function, labels).dropped += dropped;
+                    self.left(address, sequences, labels);
+                }
+                Record::DeadLettered { address, sequence, .. } => {
                     self.functions.of(&address.function, labels).dropped += 1;
                     self.left(address, &[*sequence], labels);
                 }

@@ -13,10 +13,13 @@ pub mod doors;
 mod gate;
 pub mod loader;
 pub mod meters;
+pub mod pauses;
 mod perform;
 pub mod retention;
 pub mod run;
 mod spans;
+pub mod status;
+pub mod turns;
 mod waiters;
 mod writeback;
 
@@ -27,6 +30,7 @@ use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
+use tidegate_core::partition::order::{Order, OrderOutcome};
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -37,7 +41,10 @@ use self::declare::Declaration;
 use self::doors::Room;
 use self::loader::RowError;
 use self::meters::FunctionLabels;
+use self::pauses::Pauses;
 use self::retention::LogRetention;
+use self::status::PartitionStatus;
+use self::turns::TurnKeeper;
 use self::waiters::{CallAnswer, SendAnswer, Show};
 use crate::clock::Clock;
 use crate::egress::open::Egresses;
@@ -60,6 +67,10 @@ pub(crate) enum Command {
     Reopen { egresses: Arc<[EgressId]> },
     /// Somebody wants to see rows. The slot is one of those that bound how many do at once.
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
+    /// An operator gives an order.
+    Order { order: Order, by: Arc<str>, reason: Arc<str>, answer: oneshot::Sender<OrderOutcome> },
+    /// Somebody wants to know how the partition is.
+    Describe { answer: oneshot::Sender<PartitionStatus> },
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made
     /// durable and flushed, and the driver ends.
     Finish { patience: Instant },
@@ -135,6 +146,10 @@ pub struct Shared {
     pub egresses: Arc<Egresses>,
     /// The drivers of all partitions, in order.
     pub peers: Vec<DriverHandle>,
+    /// Grants turns of functions that have a limit for the whole node.
+    pub turns: Arc<TurnKeeper>,
+    /// What is paused.
+    pub pauses: Arc<Pauses>,
     /// The node's memory.
     pub budget: Arc<Budget>,
     /// Held by loads of rows from their begin until their rows were taken in, which bounds the memory of all of them.

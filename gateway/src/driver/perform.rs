@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_core::id::{LoadId, Lsn, PartitionId};
+use tidegate_core::id::{BatchId, LoadId, Lsn, PartitionId};
 use tidegate_core::limits::STEP_GATHERED_BYTES;
 use tidegate_core::message::Origin;
 use tidegate_core::partition::effect::{Effect, LoadRequest, Report};
@@ -122,16 +122,15 @@ impl Driver {
                 // Only a reader's own messages lead here, and this node has no readers of sources.
                 tracing::error!(%source, "an effect for a source that nobody reads");
             }
-            // No function has a limit for the whole node, so each has its turns at once.
             Effect::AskTurns { function, count } => {
-                self.tell_peer(self.partition.id(), Event::TurnsGranted { function, count });
+                self.shared.turns.ask(self.partition.id(), &function, count);
             }
-            Effect::ReturnTurns { .. } => {}
-            Effect::AnswerOperator { ticket, .. } => {
-                tracing::error!(%ticket, "an answer to an order that nobody gave");
+            Effect::ReturnTurns { function, count } => {
+                self.shared.turns.give_back(self.partition.id(), &function, count);
             }
+            Effect::AnswerOperator { ticket, outcome, .. } => self.waiters.ordered(ticket, outcome),
             Effect::PauseChanged { subject, paused, .. } => {
-                tracing::info!(?subject, paused = paused.is_some(), "a pause changed");
+                self.shared.pauses.changed(self.partition.id(), subject, paused);
             }
             Effect::Report(report) => self.report(&report),
         }
@@ -141,9 +140,26 @@ impl Driver {
         // A stopping node leaves its groups to the next life.
         if self.patience.is_none() {
             self.invoked += 1;
+            self.begin_turn(&group);
             self.meters.invoking(&group, &self.shared.labels);
             self.spans.invoking(self.meters.now(), &mut group);
             self.shared.invoker.submit(self.partition.id(), group);
+        }
+    }
+
+    /// A group of a function with a limit for the whole node uses its turn.
+    fn begin_turn(&mut self, group: &Group) {
+        let function = &group.address.function;
+        if self.shared.turns.is_limited(function) {
+            self.shared.turns.begin(self.partition.id(), function, group.messages.len());
+            self.turns.insert(group.batch, function.clone());
+        }
+    }
+
+    /// A group was answered.
+    pub(super) fn end_turn(&mut self, batch: BatchId) {
+        if let Some(function) = self.turns.remove(&batch) {
+            self.shared.turns.end(self.partition.id(), &function);
         }
     }
 
@@ -183,6 +199,10 @@ impl Driver {
             Report::Parked { address, text } => {
                 tracing::error!(%partition, %address, trace_id, %text, "TG-0461: an address was parked");
                 "parked"
+            }
+            Report::DeadLettered { address, egress, text } => {
+                tracing::error!(%partition, %address, %egress, %text, "TG-0463: a message left as a dead letter");
+                "dead_lettered"
             }
             Report::Discarded { target, reason } => {
                 tracing::warn!(%partition, %target, ?reason, "TG-0462: a message goes nowhere");

@@ -94,6 +94,11 @@ impl Backlog {
         self.frame = frame;
     }
 
+    /// The last record whose effect is in the store.
+    pub(super) const fn applied(&self) -> Lsn {
+        self.flushed
+    }
+
     /// Whether the store holds every record.
     pub(super) fn is_empty(&self) -> bool {
         self.appended == self.flushed

@@ -3,13 +3,14 @@
 //! Nothing starves: rows that were read and what happened to the log come before commands, and however many commands wait,
 //! the clock is looked at after each turn of them.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tidegate_core::address::EgressId;
+use tidegate_core::address::{EgressId, FunctionType};
 use tidegate_core::codec::record::StepBuilder;
-use tidegate_core::id::{Lsn, Ticket, Timestamp};
+use tidegate_core::id::{BatchId, Lsn, Ticket, Timestamp};
 use tidegate_core::message::{ClientRequest, Envelope, Origin};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::effect::Effects;
@@ -54,6 +55,8 @@ pub struct Driver {
     pub(super) spans: Spans,
     /// Room of messages that were handled, kept while the node uses too much memory.
     detained: Vec<Room>,
+    /// Groups under way that have a turn, with their functions.
+    pub(super) turns: HashMap<BatchId, FunctionType>,
     /// Groups that functions are processing for us.
     pub(super) invoked: usize,
     /// Until when answers of functions are awaited, once the driver shall finish.
@@ -143,6 +146,7 @@ impl Driver {
             effects: adoption,
             waiters: Waiters::default(),
             detained: Vec::new(),
+            turns: HashMap::new(),
             invoked: 0,
             patience: None,
             step: StepBuilder::default(),
@@ -155,6 +159,7 @@ impl Driver {
     pub async fn run(mut self) -> Ended {
         let partition = self.partition.id();
         let ended = AssertUnwindSafe(self.drive()).catch_unwind().await;
+        self.shared.turns.forget(partition);
         match ended.unwrap_or(Err(DriverFailure::Panicked { partition })) {
             Ok(()) => Ended::Flushed { last: self.partition.lsn() },
             Err(failure) => {
@@ -289,10 +294,11 @@ impl Driver {
     fn take(&mut self, command: Command) {
         match command {
             Command::Happened(event) => {
-                if is_answer(&event) {
+                if let Some(batch) = answered(&event) {
                     self.meters.answered(&event);
                     self.spans.answered(self.partition.id(), &event);
                     self.invoked = self.invoked.saturating_sub(1);
+                    self.end_turn(batch);
                 }
                 let before = self.partition.lsn();
                 self.handle(event);
@@ -313,6 +319,11 @@ impl Driver {
                 let ticket = self.waiters.show(show, slot);
                 self.handle(Event::ReadRequested { ticket, read });
             }
+            Command::Order { order, by, reason, answer } => {
+                let ticket = self.waiters.operator(answer);
+                self.handle(Event::Ordered { ticket, order, by, reason });
+            }
+            Command::Describe { answer } => drop(answer.send(self.status())),
             Command::Finish { patience } => self.patience = Some(patience),
         }
     }
@@ -401,13 +412,14 @@ impl Driver {
     }
 }
 
-const fn is_answer(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::InvocationSucceeded { .. }
-            | Event::InvocationIncomplete { .. }
-            | Event::InvocationFailed { .. }
-    )
+/// The group that an event answers.
+const fn answered(event: &Event) -> Option<BatchId> {
+    match event {
+        Event::InvocationSucceeded { batch, .. }
+        | Event::InvocationIncomplete { batch, .. }
+        | Event::InvocationFailed { batch, .. } => Some(*batch),
+        _ => None,
+    }
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use tidegate_core::id::Ticket;
 use tidegate_core::message::{RequestId, TypedValue};
 use tidegate_core::partition::effect::ClientAnswer;
+use tidegate_core::partition::order::OrderOutcome;
 use tidegate_core::partition::row::{Row, RowKey};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -24,6 +25,7 @@ pub(super) struct Waiters {
     sendings: BTreeMap<Ticket, Sending>,
     callers: HashMap<Ticket, CallAnswer>,
     replies: HashMap<RequestId, Vec<CallAnswer>>,
+    operators: HashMap<Ticket, oneshot::Sender<OrderOutcome>>,
     shows: HashMap<Ticket, (Show, OwnedSemaphorePermit)>,
     /// How many requests were awaited when those that nobody awaits any more were last thrown out.
     swept: usize,
@@ -60,6 +62,20 @@ impl Waiters {
         let ticket = self.ticket();
         self.shows.insert(ticket, (show, slot));
         ticket
+    }
+
+    /// An operator waits for the outcome of an order.
+    pub(super) fn operator(&mut self, answer: oneshot::Sender<OrderOutcome>) -> Ticket {
+        let ticket = self.ticket();
+        self.operators.insert(ticket, answer);
+        ticket
+    }
+
+    /// What became of an order. An operator who has gone away finds out by looking.
+    pub(super) fn ordered(&mut self, ticket: Ticket, outcome: OrderOutcome) {
+        if let Some(answer) = self.operators.remove(&ticket) {
+            let _ = answer.send(outcome);
+        }
     }
 
     const fn ticket(&mut self) -> Ticket {

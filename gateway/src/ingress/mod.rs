@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::message::{RequestProgress, TypedValue};
 use tidegate_core::partition::effect::ClientRefusal;
@@ -101,6 +101,9 @@ pub trait Door: Send + Sync + 'static {
 
     /// How many partitions there are.
     fn partitions(&self) -> u16;
+
+    /// Whether an operator has paused an ingress.
+    fn is_paused(&self, ingress: &Typename) -> bool;
 
     /// Resolves when an egress may hold more records than when this future was first polled; may resolve too often, and too
     /// seldom only for records beyond the window that the core hands out unacknowledged.

@@ -89,13 +89,30 @@ async fn help_shows_commands_examples_and_exit_codes() {
         "call",
         "reload",
         "state",
+        "parked",
+        "pause",
+        "resume",
+        "pauses",
+        "partitions",
         "Exit codes:",
         "2  the command line",
         "5  no answer",
     ] {
         assert!(out(&help).contains(part), "{part}");
     }
-    for command in [&["run"][..], &["config"], &["send"], &["call"], &["reload"], &["state"]] {
+    for command in [
+        &["run"][..],
+        &["config"],
+        &["send"],
+        &["call"],
+        &["reload"],
+        &["state"],
+        &["parked"],
+        &["pause"],
+        &["resume"],
+        &["pauses"],
+        &["partitions"],
+    ] {
         let help = run(&[command, &["--help"]].concat()).await;
         assert!(out(&help).contains("Examples:"), "{command:?}");
     }
@@ -116,6 +133,12 @@ async fn a_wrong_command_line_ends_with_2() {
         &["send", "a/b/c", "--file", "no such file"],
         &["send", "a/b/c", "x", "--url", "nonsense"],
         &["call", "a/b/c", "x", "--timeout", "30"],
+        &["parked", "redrive"],
+        &["parked", "redrive", "a/b/c", "--all"],
+        &["parked", "redrive", "a/b/c", "--code", "TG-0410"],
+        &["parked", "drop", "a/b/c"],
+        &["pause", "nothing", "a/b"],
+        &["pause", "function", "a"],
     ] {
         let output = run(args).await;
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", err(&output));

@@ -10,6 +10,7 @@ use tidegate::config::module::{
     read,
 };
 use tidegate_core::address::Typename;
+use tidegate_core::policy::Exhausted;
 
 use crate::summary;
 
@@ -256,4 +257,40 @@ proptest! {
         let whole: String = WHOLE.chars().take(at).chain(text.chars()).chain(WHOLE.chars().skip(at + cut)).collect();
         faults(&whole);
     }
+}
+
+#[test]
+fn a_message_that_is_given_up_leaves_only_to_a_declared_egress() {
+    let module = |block: &str, egress: &str| {
+        format!(
+            "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: a/b\n  urlPathTemplate: http://h/\n  tidegate: {block}\n---\nkind: io.tidegate.http.v1/egress\nspec:\n  id: {egress}\n"
+        )
+    };
+    let drop = "{exhausted: drop, deadLetter: a/letters, backoff: {factor: 1.5}}";
+    let sound = sound(&module(drop, "a/letters"));
+    let function = Typename::parse("a/b").unwrap();
+    let application = sound.application();
+    let policy = application.policy(&function).unwrap();
+    assert_eq!(policy.exhausted, Exhausted::Drop(Typename::parse("a/letters").unwrap()));
+    assert_eq!(policy.backoff_factor_percent, 150);
+    for (block, egress, code) in [
+        (drop, "a/other", "TG-0108"),
+        ("{exhausted: drop}", "a/letters", "TG-0109"),
+        ("{deadLetter: a/letters}", "a/letters", "TG-0109"),
+        ("{exhausted: throw}", "a/letters", "TG-0104"),
+        ("{backoff: {factor: 0.5}}", "a/letters", "TG-0104"),
+        ("{messagesPerSecond: 0}", "a/letters", "TG-0104"),
+    ] {
+        let found = faults(&module(block, egress)).to_string();
+        assert!(found.contains(code), "{block}: {found}");
+    }
+}
+
+#[test]
+fn a_group_uses_up_no_more_than_a_second_of_the_rate() {
+    let limited = endpoint("  tidegate: {messagesPerSecond: 2.5, groupsPerPartition: 7}\n");
+    let module = ModuleConfig { endpoints: vec![limited], ..ModuleConfig::default() };
+    let application = module.application();
+    let policy = application.policy(&Typename::parse("a/b").unwrap()).unwrap();
+    assert_eq!((policy.batch_messages, policy.groups_in_flight, policy.by_turns), (3, 7, true));
 }

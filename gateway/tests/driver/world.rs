@@ -203,6 +203,8 @@ impl Deployment {
             retire: Arc::new(move |gone| drop(logs.lock().unwrap().remove(&gone))),
             invoker: functions.clone(),
             durable_input: Arc::new(|function| function.as_str() == CAREFUL),
+            turns: tidegate::driver::turns::TurnKeeper::new(Default::default(), handles.clone()),
+            pauses: Arc::default(),
             egresses: Arc::new(Egresses::new(Open {
                 sinks: HashMap::from([(egress(), journal.clone() as Arc<dyn Sink>)]),
                 ..Open::default()
@@ -224,7 +226,8 @@ impl Deployment {
             store,
         };
         let node = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
-        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, Arc::default());
+        let (egresses, pauses) = (Arc::default(), Arc::default());
+        let door = Router::new(PARTITIONS, handles, budget.clone(), clock, egresses, pauses);
         let door = Arc::new(door);
         Ok(Living { log, store: faults, functions, journal, door, budget, failures, node })
     }

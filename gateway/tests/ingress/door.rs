@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
 use tidegate::payload::{JSON, STRING, wrap_text};
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::message::{RequestProgress, TypedValue};
 use tidegate_core::partition::effect::ClientRefusal;
@@ -210,6 +210,10 @@ impl Door for FakeDoor {
 
     fn partitions(&self) -> u16 {
         PARTITIONS
+    }
+
+    fn is_paused(&self, ingress: &Typename) -> bool {
+        ingress.name() == "paused"
     }
 
     async fn egress_changed(&self, _egress: &EgressId) {

@@ -8,5 +8,6 @@ mod egress;
 mod encrypted;
 mod functions;
 mod messages;
+mod node;
 mod records;
 mod server;

@@ -8,7 +8,7 @@ use tidegate::ingress::http::{HttpConfig, router};
 use tokio_util::sync::CancellationToken;
 
 use super::door::FakeDoor;
-use super::server::{Server, ingress};
+use super::server::{Server, ingress, paused};
 
 fn targets(server: &Server) -> Vec<String> {
     server.door.arrived().iter().map(|message| message.target.to_string()).collect()
@@ -125,4 +125,14 @@ fn paths_that_cannot_be_served_are_refused_at_the_start() {
         assert!(refused(path, targets).unwrap_err().starts_with("TG-0319"), "{path}");
     }
     assert_eq!(refused("/other", &["shop/cart"]), Ok(()));
+}
+
+#[tokio::test]
+async fn a_paused_ingress_says_so_and_when_to_come_back() {
+    let config = HttpConfig { ingresses: vec![paused("/paused")], ..HttpConfig::default() };
+    let server = Server::with(FakeDoor::open(), config).await;
+    let answer = server.post("/paused/a", &[], "raw").await;
+    assert_eq!(answer.problem(), (503, "TG-0340".to_owned()));
+    assert_eq!(answer.header("retry-after"), Some("30"));
+    assert!(targets(&server).is_empty());
 }

@@ -49,6 +49,12 @@ pub(crate) fn ingress(path: &str, key: KeyRule, targets: &[&str]) -> HttpIngress
     }
 }
 
+/// An ingress that the door says is paused.
+pub(crate) fn paused(path: &str) -> HttpIngressConfig {
+    let id = name("shop/paused");
+    HttpIngressConfig { id, ..ingress(path, KeyRule::LastPathSegment, &["shop/cart"]) }
+}
+
 pub(crate) fn config() -> HttpConfig {
     HttpConfig {
         // A test that waits for a notice must not be saved by polling.

@@ -21,6 +21,8 @@ pub struct Activity {
     pub timers: usize,
     /// Whether further ones may wait in the store.
     pub timers_beyond: bool,
+    /// Addresses that wait for an operator, in memory or not.
+    pub parked: u64,
     /// Messages that other partitions have not acknowledged.
     pub outbox: u64,
 }
@@ -44,10 +46,26 @@ impl Partition {
             backing_off: self.schedule.backing_off(),
             held: self.schedule.held(),
             residents: self.state.residents.len(),
+            parked: self.state.parked,
             timers: self.state.timers.near().len(),
             timers_beyond: self.state.timers.is_beyond(),
             outbox: self.state.outbox.0.values().map(Queue::unacknowledged).sum(),
         }
+    }
+
+    /// How many addresses wait for an operator.
+    #[must_use]
+    pub const fn parked(&self) -> u64 {
+        self.state.parked
+    }
+
+    /// How many messages wait in memory, and whether further ones may wait in the store. Looks at every address in memory.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, bool) {
+        let residents = || self.state.residents.iter().map(|(_, resident)| &resident.mailbox);
+        let messages = residents().map(|mailbox| mailbox.messages().len()).sum();
+        let beyond = self.cold.is_any() || residents().any(|mailbox| !mailbox.has_no_tail());
+        (messages, beyond)
     }
 
     /// The records of each egress that its sink has not acknowledged.

@@ -19,6 +19,7 @@ use crate::address::Address;
 use crate::id::{BatchId, Timestamp};
 use crate::limits::{ANSWER_BYTES_MAX, VALUE_NAME_BYTES_MAX, VALUES_PER_FUNCTION_MAX};
 use crate::message::RequestId;
+use crate::policy::Exhausted;
 
 impl Partition {
     pub(super) fn succeeded(
@@ -273,7 +274,8 @@ impl Partition {
         let alone = flight.messages == 1;
         let failures = if alone { before + 1 } else { 0 };
         if failures >= policy.attempts {
-            return self.park(now, address, Parked { at: now, failures, text }, out);
+            let why = Parked { at: now, failures, text };
+            return self.give_up(now, address, &policy.exhausted, why, out);
         }
         let trouble = Trouble { messages: (flight.messages / 2).max(1), failures };
         self.schedule.set_trouble(address, Some(trouble));
@@ -289,11 +291,28 @@ impl Partition {
         }));
     }
 
-    fn park(&mut self, now: Timestamp, address: &Address, parked: Parked, out: &mut Effects) {
+    /// The message at the head has failed as often as its policy allows.
+    fn give_up(
+        &mut self,
+        now: Timestamp,
+        address: &Address,
+        exhausted: &Exhausted,
+        why: Parked,
+        out: &mut Effects,
+    ) {
+        match exhausted {
+            Exhausted::Drop(egress) if self.dead_letter(now, address, egress, &why, out) => {
+                self.wake(now, address, out);
+            }
+            _ => self.park(now, address, why, out),
+        }
+    }
+
+    fn park(&mut self, now: Timestamp, address: &Address, why: Parked, out: &mut Effects) {
         self.schedule.set_trouble(address, None);
         self.schedule.occupy(address, Slot::Parked);
-        let text = parked.text.clone();
-        self.commit(now, Record::AddressParked { address: address.clone(), parked }, out);
+        let (text, parked) = (why.text.clone(), self.state.parked + 1);
+        self.commit(now, Record::AddressParked { address: address.clone(), why, parked }, out);
         out.actions.push(Effect::Report(Report::Parked { address: address.clone(), text }));
     }
 }

@@ -55,6 +55,11 @@ impl Cold {
         }
     }
 
+    /// Whether messages may wait for addresses that are not in memory.
+    pub(super) const fn is_any(&self) -> bool {
+        self.any
+    }
+
     pub(super) fn is_runnable(&self) -> bool {
         self.runnable || self.cursor.is_some() || !self.skipped.is_empty()
     }

@@ -197,6 +197,20 @@ pub enum ReadRequest {
         /// The last one that is known already.
         after: Sequence,
     },
+    /// Parked addresses in order.
+    Parked {
+        /// Only of this function type.
+        function: Option<FunctionType>,
+        /// Only those after this one.
+        after: Option<Address>,
+    },
+    /// An address: why it is parked if it is, its values, and its messages from a number on.
+    Address {
+        /// Which one.
+        address: Address,
+        /// The first message.
+        from: Sequence,
+    },
 }
 
 /// What became of a client's message.
@@ -271,6 +285,15 @@ pub enum Report {
     Parked {
         /// Which address.
         address: Address,
+        /// What the function said last.
+        text: Arc<str>,
+    },
+    /// A message that its function gave up on left to an egress.
+    DeadLettered {
+        /// Whose message.
+        address: Address,
+        /// Which egress.
+        egress: EgressId,
         /// What the function said last.
         text: Arc<str>,
     },

@@ -8,7 +8,7 @@ use super::effect::ReadRequest;
 use super::group::{Failure, Response, ValueSpec};
 use super::order::Order;
 use super::row::{Row, RowKey};
-use crate::address::{Address, EgressId, FunctionType};
+use crate::address::{EgressId, FunctionType};
 use crate::id::{BatchId, Epoch, LoadId, Lsn, PartitionId, Sequence, Ticket};
 use crate::message::{Envelope, Origin, SourceId, SourcePosition};
 use crate::policy::Application;
@@ -89,16 +89,6 @@ pub enum Event {
     EgressReopened {
         /// Which egress.
         egress: EgressId,
-    },
-    /// An operator lets a parked address try again from its head.
-    AddressReleased {
-        /// Which address.
-        address: Address,
-    },
-    /// An operator gives up the head message of a parked address.
-    HeadDropped {
-        /// Which address.
-        address: Address,
     },
     /// An operator gave an order.
     Ordered {

@@ -11,6 +11,7 @@ pub mod activity;
 mod answer;
 mod batch;
 mod cold;
+pub mod deadletter;
 mod dedup;
 mod directory;
 mod doors;
@@ -41,6 +42,7 @@ pub mod row;
 pub mod rows;
 mod schedule;
 mod send;
+mod show;
 mod state;
 mod timers;
 mod turns;
@@ -56,7 +58,7 @@ use self::doors::Doors;
 use self::effect::{Effect, Effects, LoadRequest};
 use self::event::Event;
 use self::loads::{Loads, Purpose};
-use self::operate::Order;
+use self::operate::Orders;
 use self::order::Signature;
 pub use self::overlay::FlushBatch;
 use self::planted::{Bug, Planted};
@@ -76,7 +78,7 @@ pub struct Partition {
     schedule: Schedule,
     loads: Loads,
     doors: Doors,
-    orders: BTreeMap<Address, Vec<Order>>,
+    orders: BTreeMap<Address, Orders>,
     /// Functions that have turns which were granted and not used.
     turns_held: BTreeSet<FunctionType>,
     cold: Cold,
@@ -127,8 +129,6 @@ impl Partition {
                 self.egress_acknowledged(now, &egress, through, out);
             }
             Event::EgressReopened { egress } => self.egress_reopened(&egress),
-            Event::AddressReleased { address } => self.order(now, &address, Order::Release, out),
-            Event::HeadDropped { address } => self.order(now, &address, Order::DropHead, out),
             Event::Ordered { ticket, order, by, reason } => {
                 self.ordered(now, ticket, order, Signature { at: now, by, reason }, out);
             }

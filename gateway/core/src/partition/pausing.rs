@@ -2,29 +2,12 @@
 
 use super::Partition;
 use super::effect::{Effect, Effects};
-use super::order::{Order, OrderOutcome, Signature, Subject};
+use super::order::{OrderOutcome, Signature, Subject};
 use super::record::Record;
-use crate::id::{Ticket, Timestamp};
+use crate::id::Timestamp;
 
 impl Partition {
-    /// An operator gave an order.
-    pub(super) fn ordered(
-        &mut self,
-        now: Timestamp,
-        ticket: Ticket,
-        order: Order,
-        signature: Signature,
-        out: &mut Effects,
-    ) {
-        let outcome = match order {
-            Order::Pause(subject) => self.pause(now, subject, signature, out),
-            Order::Resume(subject) => self.resume(now, subject, signature, out),
-        };
-        let after = self.gate();
-        out.actions.push(Effect::AnswerOperator { ticket, outcome, after });
-    }
-
-    fn pause(
+    pub(super) fn pause(
         &mut self,
         now: Timestamp,
         subject: Subject,
@@ -44,7 +27,7 @@ impl Partition {
         OrderOutcome::Done
     }
 
-    fn resume(
+    pub(super) fn resume(
         &mut self,
         now: Timestamp,
         subject: Subject,

@@ -44,6 +44,8 @@ pub enum Bug {
     TailOvertaken,
     /// A reply to an earlier incarnation's client is not acknowledged.
     ReplyToDeadIncarnationBlocks,
+    /// An order to drop a message drops whatever is at the head.
+    AnyHeadDropped,
     /// A paused function is invoked.
     PausedFunctionInvoked,
     /// A function type that may not go on keeps all others from going on.

@@ -89,19 +89,38 @@ pub enum Record {
         /// Which address.
         address: Address,
         /// Why, for the operator.
-        parked: Parked,
+        why: Parked,
+        /// How many addresses are parked from now on.
+        parked: u64,
     },
-    /// An operator lets a parked address go on.
+    /// A parked address goes on, because an operator said so or nothing waits for it any more.
     AddressReleased {
         /// Which address.
         address: Address,
+        /// How many addresses are parked from now on.
+        parked: u64,
+        /// Who, when and why.
+        signature: Signature,
     },
-    /// An operator gave up the message at the head of a parked address.
-    HeadDropped {
+    /// An operator gave up the first messages of a parked address.
+    MessagesDropped {
         /// Which address.
+        address: Address,
+        /// The messages that are gone, in order.
+        sequences: Vec<Sequence>,
+        /// The idempotent requests that came with them, completed without a reply, and when they are forgotten.
+        completed: Vec<(RequestRow, Timer)>,
+        /// Who, when and why.
+        signature: Signature,
+    },
+    /// A message that failed too often left to an egress.
+    DeadLettered {
+        /// Whose message.
         address: Address,
         /// The message that is gone.
         sequence: Sequence,
+        /// What became of it.
+        entry: EgressEntry,
         /// The idempotent request that came with it, completed without a reply, and when it is forgotten.
         completed: Option<(RequestRow, Timer)>,
     },

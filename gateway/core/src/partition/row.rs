@@ -41,6 +41,8 @@ pub enum RowKey {
     EgressTrimmed(EgressId),
     /// Something that is paused.
     Pause(Subject),
+    /// How many addresses are parked.
+    ParkedCount,
     /// A waiting message; `Sequence::NONE` is the mark of a parked address, which so comes before its messages.
     Mailbox(Address, Sequence),
     /// A message to be sent later, or a request to be forgotten.
@@ -57,6 +59,8 @@ pub enum RowKey {
     Value(Address, Arc<str>),
     /// When a value disappears, if presenting it postpones that.
     Expiry(Address, Arc<str>),
+    /// A parked address, so that all of them are found together.
+    Parked(Address),
 }
 
 impl RowKey {
@@ -89,7 +93,7 @@ pub enum Row {
     Epoch(Epoch),
     /// `NextSequence`, `Peer`, `OutboxNext`, `OutboxTrimmed`, `EgressNext`, `EgressTrimmed`.
     Sequence(Sequence),
-    /// `Keys`.
+    /// `Keys`, `ParkedCount`.
     Count(u64),
     /// `Source`: the reader's epoch and the watermark.
     Source(Epoch, SourcePosition),
@@ -99,7 +103,7 @@ pub enum Row {
     Pause(Signature),
     /// `Mailbox` with a sequence.
     Message(Arc<Message>),
-    /// `Mailbox` without a sequence.
+    /// `Mailbox` without a sequence, and `Parked`.
     Parked(Parked),
     /// `Timer`.
     Timer(TimerTask),

@@ -3,7 +3,7 @@
 
 use alloc::sync::Arc;
 
-use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome, ValueChange};
+use super::record::{Commit, Delivery, EgressEntry, Provenance, Record, TimerOutcome, ValueChange};
 use super::row::{RequestRow, Row, RowKey, Timer};
 use crate::address::Address;
 use crate::id::{Sequence, Timestamp};
@@ -121,16 +121,24 @@ impl<C: Changes> Rows<'_, C> {
                 }
                 self.put(RowKey::EgressTrimmed(egress.clone()), Row::Sequence(*through));
             }
-            Record::AddressParked { address, parked } => {
-                self.put(RowKey::parked(address.clone()), Row::Parked(parked.clone()));
+            Record::AddressParked { address, why, parked } => {
+                self.put(RowKey::parked(address.clone()), Row::Parked(why.clone()));
+                self.put(RowKey::Parked(address.clone()), Row::Parked(why.clone()));
+                self.put(RowKey::ParkedCount, Row::Count(*parked));
             }
-            Record::AddressReleased { address } => self.remove(RowKey::parked(address.clone())),
-            Record::HeadDropped { address, sequence, completed } => {
+            Record::AddressReleased { address, parked, .. } => {
+                self.remove(RowKey::parked(address.clone()));
+                self.remove(RowKey::Parked(address.clone()));
+                self.put(RowKey::ParkedCount, Row::Count(*parked));
+            }
+            Record::MessagesDropped { address, sequences, completed, .. } => {
+                self.changes.dequeue(address, sequences);
+                completed.iter().for_each(|completed| self.completed(completed));
+            }
+            Record::DeadLettered { address, sequence, entry, completed } => {
                 self.changes.dequeue(address, &[*sequence]);
-                if let Some((request, timer)) = completed {
-                    self.request(request);
-                    self.timer(timer);
-                }
+                self.emit(entry);
+                completed.iter().for_each(|completed| self.completed(completed));
             }
             Record::Paused { subject, signature } => {
                 self.put(RowKey::Pause(subject.clone()), Row::Pause(signature.clone()));
@@ -206,17 +214,22 @@ impl<C: Changes> Rows<'_, C> {
                 self.put(RowKey::Token(owner.clone(), token.clone()), Row::Token(timer.key));
             }
         }
-        for entry in &commit.egress {
-            let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
-            self.put(key, Row::Emitted(entry.emitted.clone()));
-            self.put(
-                RowKey::EgressNext(entry.egress.clone()),
-                Row::Sequence(entry.sequence.next()),
-            );
-        }
+        commit.egress.iter().for_each(|entry| self.emit(entry));
         for row in &commit.completed {
             self.request(row);
         }
+    }
+
+    fn emit(&mut self, entry: &EgressEntry) {
+        let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
+        self.put(key, Row::Emitted(entry.emitted.clone()));
+        let next = Row::Sequence(entry.sequence.next());
+        self.put(RowKey::EgressNext(entry.egress.clone()), next);
+    }
+
+    fn completed(&mut self, (request, timer): &(RequestRow, Timer)) {
+        self.request(request);
+        self.timer(timer);
     }
 
     fn value(&mut self, address: &Address, name: &Arc<str>, change: &ValueChange) {

@@ -16,7 +16,7 @@ use super::planted::{Bug, Planted};
 use super::queue::Queue;
 use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
 use super::residents::{Resident, Residents};
-use super::row::{Row, RowKey};
+use super::row::{Row, RowKey, Timer};
 use super::rows::{self, Changes};
 use super::timers::Timers;
 use super::values::Specs;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) next_sequence: Sequence,
     /// How many idempotency keys are remembered.
     pub(super) keys: u64,
+    /// How many addresses are parked.
+    pub(super) parked: u64,
     pub(super) directory: Directory,
     pub(super) overlay: Overlay,
     pub(super) dedup: Dedup,
@@ -63,6 +65,7 @@ impl State {
             epoch: Epoch::NONE,
             next_sequence: Sequence::FIRST,
             keys: 0,
+            parked: 0,
             directory: Directory::default(),
             overlay: Overlay::over(applied),
             dedup: Dedup::default(),
@@ -83,6 +86,7 @@ impl State {
             (RowKey::Epoch, Row::Epoch(epoch)) => self.epoch = epoch,
             (RowKey::NextSequence, Row::Sequence(next)) => self.next_sequence = next,
             (RowKey::Keys, Row::Count(keys)) => self.keys = keys,
+            (RowKey::ParkedCount, Row::Count(parked)) => self.parked = parked,
             (RowKey::Peer(partition), Row::Sequence(watermark)) => {
                 self.dedup.set_peer(partition, watermark);
             }
@@ -205,13 +209,17 @@ impl State {
             Record::EgressTrimmed { egress, through, .. } => {
                 self.egresses.to(egress).trim(*through);
             }
-            Record::AddressParked { .. } | Record::AddressReleased { .. } => {}
-            Record::HeadDropped { address, sequence, completed } => {
+            Record::AddressParked { parked, .. } | Record::AddressReleased { parked, .. } => {
+                self.parked = *parked;
+            }
+            Record::MessagesDropped { address, sequences, completed, .. } => {
+                self.consume(address, sequences);
+                completed.iter().for_each(|(_, timer)| self.add_timer(timer));
+            }
+            Record::DeadLettered { address, sequence, entry, completed } => {
                 self.consume(address, &[*sequence]);
-                if let Some((_, timer)) = completed {
-                    self.number(timer.key.id);
-                    self.timers.insert(timer);
-                }
+                self.egresses.to(&entry.egress).push(entry.sequence, entry.emitted.clone());
+                completed.iter().for_each(|(_, timer)| self.add_timer(timer));
             }
             Record::Paused { subject, signature } => {
                 self.pauses.set(subject.clone(), signature.clone());
@@ -230,10 +238,7 @@ impl State {
         for delivery in &commit.sends {
             self.apply_delivery(delivery);
         }
-        for timer in &commit.timers {
-            self.number(timer.key.id);
-            self.timers.insert(timer);
-        }
+        commit.timers.iter().for_each(|timer| self.add_timer(timer));
         for (timer, _) in &commit.cancelled {
             self.timers.remove(*timer);
         }
@@ -264,6 +269,11 @@ impl State {
 
     fn consume(&mut self, address: &Address, sequences: &[Sequence]) {
         self.change_resident(address, |resident| resident.mailbox.consume(sequences));
+    }
+
+    fn add_timer(&mut self, timer: &Timer) {
+        self.number(timer.key.id);
+        self.timers.insert(timer);
     }
 
     fn number(&mut self, taken: Sequence) {

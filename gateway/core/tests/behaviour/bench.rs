@@ -12,6 +12,7 @@ use tidegate_core::message::{ClientRequest, Envelope, Origin, TypedValue};
 use tidegate_core::partition::effect::{Effect, Effects, LoadRequest};
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Failure, FailureScope, Group, Response};
+use tidegate_core::partition::order::{Order, OrderOutcome};
 use tidegate_core::partition::planted::Planted;
 use tidegate_core::partition::record::Record;
 use tidegate_core::partition::restore::Restoring;
@@ -199,6 +200,20 @@ impl Bench {
     pub fn fail(&mut self, group: &Group) {
         let failure = Failure { scope: FailureScope::Group, text: "no".into() };
         self.tell(Event::InvocationFailed { batch: group.batch, failure });
+    }
+
+    /// An operator gives an order.
+    pub fn order(&mut self, order: Order) -> OrderOutcome {
+        let (by, reason) = ("ada".into(), "it is fixed".into());
+        self.tell(Event::Ordered { ticket: Ticket(77), order, by, reason });
+        let index = self
+            .effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::AnswerOperator { ticket: Ticket(77), .. }));
+        match index.map(|index| self.effects.remove(index)) {
+            Some(Effect::AnswerOperator { outcome, .. }) => outcome,
+            _ => panic!("the order was not answered"),
+        }
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {

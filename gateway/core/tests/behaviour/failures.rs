@@ -4,6 +4,9 @@ use tidegate_core::address::Address;
 use tidegate_core::partition::effect::{Effect, Report};
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Delayed, RejectionReason, Response};
+use tidegate_core::partition::order::{Order, OrderOutcome};
+use tidegate_core::partition::record::Record;
+use tidegate_core::policy::{Application, Exhausted, FunctionPolicy};
 
 use crate::bench::{Bench, address, declaring, name, said, text};
 
@@ -48,13 +51,18 @@ fn a_message_that_keeps_failing_parks_its_address_and_no_other() {
         let bad = bench.group();
         bench.fail(&bad);
     }
+    assert_eq!(bench.partition.parked(), 1);
     assert!(reports(&mut bench).iter().any(|it| matches!(it, Report::Parked { .. })));
     bench.send("a", "next");
     bench.wait(10_000);
     assert!(bench.groups.is_empty(), "a parked address keeps accepting but is not invoked");
-    bench.tell(Event::HeadDropped { address: address("a") });
+    let head = bad.messages[0].sequence;
+    let drop = || Order::DropHead { address: address("a"), expected: head };
+    assert_eq!(bench.order(drop()), OrderOutcome::Dropped { messages: 1, parked: true });
     assert!(bench.groups.is_empty(), "it stays parked while others wait");
-    bench.tell(Event::AddressReleased { address: address("a") });
+    let again = bench.order(drop());
+    assert!(matches!(again, OrderOutcome::AnotherHead { .. }), "an order given twice drops once");
+    assert_eq!(bench.order(Order::Redrive(address("a"))), OrderOutcome::Done);
     assert_eq!(said(&bench.group()), ["next"]);
 }
 
@@ -129,4 +137,95 @@ fn a_token_cancels_once_and_may_be_taken_again_in_the_same_answer() {
     }
     bench.wait(1_000);
     assert!(bench.groups.is_empty(), "all that was to be sent later was cancelled");
+}
+
+#[test]
+fn everything_that_waits_for_a_parked_address_can_be_dropped() {
+    let mut bench = Bench::new();
+    park(&mut bench);
+    for number in 0..5 {
+        bench.send("a", &format!("{number}"));
+    }
+    let outcome = bench.order(Order::DropAll(address("a")));
+    assert_eq!(outcome, OrderOutcome::Dropped { messages: 6, parked: false });
+    assert_eq!(bench.partition.parked(), 0);
+    bench.send("a", "later");
+    assert_eq!(said(&bench.group()), ["later"]);
+    assert_eq!(bench.order(Order::Redrive(address("a"))), OrderOutcome::NotParked);
+}
+
+#[test]
+fn an_order_is_signed() {
+    let mut bench = Bench::new();
+    park(&mut bench);
+    bench.order(Order::Redrive(address("a")));
+    let signed = bench.records.iter().find_map(|record| match record {
+        Record::AddressReleased { signature, .. } => Some(signature.clone()),
+        _ => None,
+    });
+    let signature = signed.unwrap();
+    assert_eq!((&*signature.by, &*signature.reason), ("ada", "it is fixed"));
+    assert_eq!(signature.at, bench.now);
+}
+
+#[test]
+fn what_a_function_gives_up_on_leaves_as_a_dead_letter_and_its_address_goes_on() {
+    let mut bench = Bench::new();
+    let policy = FunctionPolicy {
+        attempts: 2,
+        exhausted: Exhausted::Drop(name("shop/out")),
+        ..FunctionPolicy::default()
+    };
+    let mut application = Application::default();
+    application.functions.insert(name("shop/cart"), policy);
+    application.egresses.insert(name("shop/out"));
+    bench.tell(Event::ApplicationChanged(application.into()));
+    bench.send("a", "bad");
+    let group = bench.group();
+    bench.fail(&group);
+    bench.send("a", "good");
+    bench.wait(10_000);
+    let group = bench.group();
+    assert_eq!(said(&group), ["bad"]);
+    bench.fail(&group);
+    assert_eq!(said(&bench.group()), ["good"]);
+    assert_eq!(bench.partition.parked(), 0);
+    let letters: Vec<_> = bench
+        .take_effects()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Emit { emitted, .. } => Some(emitted),
+            _ => None,
+        })
+        .collect();
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!(&*letter.argument.typename, "io.tidegate/dead-letter");
+    let expected = format!(
+        r#"{{"address":"shop/cart/a","caller":null,"typename":"shop/text","value":"YmFk","error":"no","attempts":2,"time":{}}}"#,
+        bench.now.0
+    );
+    assert_eq!(std::str::from_utf8(&letter.argument.value).unwrap(), expected);
+}
+
+#[test]
+fn waits_grow_by_their_factor_up_to_the_longest() {
+    let policy = FunctionPolicy {
+        backoff_first_ms: 100,
+        backoff_factor_percent: 150,
+        backoff_longest_ms: 400,
+        ..FunctionPolicy::default()
+    };
+    let waits: Vec<u64> = (1..=6).map(|failures| policy.backoff_ms(failures)).collect();
+    assert_eq!(waits, [100, 150, 225, 337, 400, 400]);
+    assert_eq!(policy.backoff_ms(u32::MAX), 400);
+}
+
+/// The only message of an address fails until it is parked.
+fn park(bench: &mut Bench) {
+    bench.send("a", "bad");
+    for _ in 0..3 {
+        let group = bench.group();
+        bench.fail(&group);
+        bench.wait(10_000);
+    }
 }

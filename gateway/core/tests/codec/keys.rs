@@ -41,6 +41,7 @@ fn is_head(key: &RowKey) -> bool {
             | RowKey::EgressNext(_)
             | RowKey::EgressTrimmed(_)
             | RowKey::Pause(_)
+            | RowKey::ParkedCount
     )
 }
 

@@ -311,29 +311,47 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                 through: Sequence(300),
             }],
         ),
-        ("address-parked", vec![Record::AddressParked { address: address("a"), parked: parked() }]),
-        ("address-released", vec![Record::AddressReleased { address: address("a") }]),
         (
-            "head-dropped",
-            vec![
-                Record::HeadDropped {
-                    address: address("a"),
-                    sequence: Sequence(300),
-                    completed: None,
+            "address-parked",
+            vec![Record::AddressParked { address: address("a"), why: parked(), parked: 300 }],
+        ),
+        (
+            "address-released",
+            vec![Record::AddressReleased {
+                address: address("a"),
+                parked: 299,
+                signature: signature(),
+            }],
+        ),
+        (
+            "messages-dropped",
+            vec![Record::MessagesDropped {
+                address: address("a"),
+                sequences: vec![Sequence(300), Sequence(302)],
+                completed: vec![completed()],
+                signature: signature(),
+            }],
+        ),
+        (
+            "dead-lettered",
+            vec![Record::DeadLettered {
+                address: address("a"),
+                sequence: Sequence(300),
+                entry: EgressEntry {
+                    egress: typename("letters"),
+                    sequence: Sequence(7),
+                    emitted: emitted(),
                 },
-                Record::HeadDropped {
-                    address: address("a"),
-                    sequence: Sequence(300),
-                    completed: Some((
-                        request_row(),
-                        Timer { key: timer_key(), task: TimerTask::Forget(request_key()) },
-                    )),
-                },
-            ],
+                completed: Some(completed()),
+            }],
         ),
         ("paused", vec![Record::Paused { subject: paused(), signature: signature() }]),
         ("resumed", vec![Record::Resumed { subject: paused(), signature: signature() }]),
     ]
+}
+
+fn completed() -> (RequestRow, Timer) {
+    (request_row(), Timer { key: timer_key(), task: TimerTask::Forget(request_key()) })
 }
 
 fn paused() -> Subject {
@@ -369,6 +387,8 @@ pub(crate) fn rows() -> Vec<(&'static str, RowKey, Row)> {
             RowKey::Pause(Subject::Ingress(typename("orders"))),
             Row::Pause(signature()),
         ),
+        ("parked-count", RowKey::ParkedCount, Row::Count(300)),
+        ("parked", RowKey::Parked(odd()), Row::Parked(parked())),
         ("mailbox", mailbox, Row::Message(message().into())),
         ("mailbox-parked", RowKey::parked(odd()), Row::Parked(parked())),
         ("timer", RowKey::Timer(timer_key()), Row::Timer(send_later())),

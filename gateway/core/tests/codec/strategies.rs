@@ -290,10 +290,20 @@ fn commit() -> impl Strategy<Value = Commit> {
     )
 }
 
-fn head_dropped() -> impl Strategy<Value = Record> {
-    (address(), sequence(), option::of((request_row(), timer()))).prop_map(
-        |(address, sequence, completed)| Record::HeadDropped { address, sequence, completed },
-    )
+fn given_up() -> impl Strategy<Value = Record> {
+    let completed = || (request_row(), timer());
+    let dropped = (address(), vec(sequence(), 0..4), vec(completed(), 0..3), signature());
+    let dropped = dropped.prop_map(|(address, sequences, completed, signature)| {
+        Record::MessagesDropped { address, sequences, completed, signature }
+    });
+    let sent = (address(), sequence(), egress_entry(), option::of(completed()));
+    let sent = sent.prop_map(|(address, sequence, entry, completed)| Record::DeadLettered {
+        address,
+        sequence,
+        entry,
+        completed,
+    });
+    prop_oneof![dropped, sent]
 }
 
 fn timer_fired() -> impl Strategy<Value = Record> {
@@ -335,10 +345,15 @@ pub(crate) fn record() -> BoxedStrategy<Record> {
             from,
             through
         }),
-        (address(), parked())
-            .prop_map(|(address, parked)| Record::AddressParked { address, parked }),
-        address().prop_map(|address| Record::AddressReleased { address }),
-        head_dropped(),
+        (address(), parked(), number()).prop_map(|(address, why, parked)| Record::AddressParked {
+            address,
+            why,
+            parked
+        }),
+        (address(), number(), signature()).prop_map(|(address, parked, signature)| {
+            Record::AddressReleased { address, parked, signature }
+        }),
+        given_up(),
         (subject(), signature())
             .prop_map(|(subject, signature)| Record::Paused { subject, signature }),
         (subject(), signature())
@@ -367,6 +382,8 @@ pub(crate) fn key() -> BoxedStrategy<RowKey> {
         typename().prop_map(RowKey::EgressNext),
         typename().prop_map(RowKey::EgressTrimmed),
         subject().prop_map(RowKey::Pause),
+        Just(RowKey::ParkedCount),
+        address().prop_map(RowKey::Parked),
         (address(), sequence()).prop_map(|(address, number)| RowKey::Mailbox(address, number)),
         timer_key().prop_map(RowKey::Timer),
         (address(), text()).prop_map(|(address, token)| RowKey::Token(address, token)),
@@ -384,7 +401,7 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
     match key {
         RowKey::Applied => number().prop_map(|lsn| Row::Lsn(Lsn(lsn))).boxed(),
         RowKey::Epoch => epoch().prop_map(Row::Epoch).boxed(),
-        RowKey::Keys => number().prop_map(Row::Count).boxed(),
+        RowKey::Keys | RowKey::ParkedCount => number().prop_map(Row::Count).boxed(),
         RowKey::Pause(_) => signature().prop_map(Row::Pause).boxed(),
         RowKey::NextSequence
         | RowKey::Peer(_)
@@ -396,7 +413,9 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
             .prop_map(|(epoch, watermark)| Row::Source(epoch, watermark))
             .boxed(),
         RowKey::Specs(_) => specs().prop_map(Row::Specs).boxed(),
-        RowKey::Mailbox(_, Sequence::NONE) => parked().prop_map(Row::Parked).boxed(),
+        RowKey::Mailbox(_, Sequence::NONE) | RowKey::Parked(_) => {
+            parked().prop_map(Row::Parked).boxed()
+        }
         RowKey::Mailbox(..) => message().prop_map(|message| Row::Message(message.into())).boxed(),
         RowKey::Timer(_) => timer_task().prop_map(Row::Timer).boxed(),
         RowKey::Token(..) => timer_key().prop_map(Row::Token).boxed(),

@@ -95,6 +95,10 @@ impl World {
         let verdict = run(&call.group)?;
         let disturbed = self.faults && self.random.chance(self.plan.fail);
         let scope = self.failure_scope();
+        // Only what is poison leaves as a dead letter: no order is promised behind it.
+        let spared =
+            self.plan.dead_letters && scope == FailureScope::Group && call.group.attempt > 2;
+        let disturbed = disturbed && !spared;
         let flight = self.site(of).flights.get_mut(&call.group.address);
         let flight =
             flight.filter(|flight| flight.call == call.number && flight.answered.is_none());

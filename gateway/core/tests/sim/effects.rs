@@ -59,8 +59,9 @@ impl World {
                 self.gate(of, lsn, after, Leaving::Shown)
             }
             Effect::AnswerOperator { ticket, outcome, after } => {
-                self.check_outcome(ticket, outcome)?;
-                self.gate(of, lsn, after, Leaving::Shown)
+                self.check_outcome(of, ticket, outcome)?;
+                // Other orders may be carried out in the same step, after this one.
+                self.gate(of, after, after, Leaving::Shown)
             }
             Effect::PauseChanged { subject, paused, after } => {
                 self.gate(of, lsn, after, Leaving::Pause(subject, paused.is_some()))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::id::{Epoch, PartitionId, Timestamp};
-use tidegate_core::message::{ClientRequest, Envelope, RequestKey, SourceId, SourcePosition};
+use tidegate_core::message::{
+    ClientRequest, Envelope, RequestKey, SourceId, SourcePosition, TypedValue,
+};
 use tidegate_core::partition::group::{Rejection, Response, ValueSpec};
 use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::record::Record;
@@ -24,7 +26,8 @@ pub enum Fact {
     EgressTrimmed { egress: EgressId, through: u64 },
     Parked(Address),
     Released(Address),
-    HeadDropped { address: Address, now: Timestamp },
+    Dropped { address: Address, messages: usize, parked: bool, now: Timestamp },
+    LetterSent { address: Address, egress: EgressId, argument: TypedValue, now: Timestamp },
     Paused(Subject),
     Resumed(Subject),
     ReplyRecorded { address: Address, wins: bool },

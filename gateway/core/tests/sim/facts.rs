@@ -52,13 +52,29 @@ impl World {
             Record::AddressParked { address, .. } => {
                 self.cover("an address was parked");
                 self.site(of).flights.remove(address);
-                self.site(of).ordered.remove(address);
+                self.check_parked_count(of, record)?;
                 Fact::Parked(address.clone())
             }
-            Record::AddressReleased { address } => Fact::Released(address.clone()),
-            Record::HeadDropped { address, .. } => {
-                self.site(of).ordered.remove(address);
-                Fact::HeadDropped { address: address.clone(), now: self.now }
+            Record::AddressReleased { address, .. } => {
+                self.check_parked_count(of, record)?;
+                Fact::Released(address.clone())
+            }
+            Record::MessagesDropped { address, sequences, .. } => {
+                self.cover("messages of a parked address were dropped");
+                let droppable = self.site(of).droppable.entry(address.clone()).or_default();
+                if let Some(wrong) = sequences.iter().find(|sequence| !droppable.remove(sequence)) {
+                    return Err(format!(
+                        "ONCE-1: {wrong} of {address} is dropped without an order"
+                    ));
+                }
+                let (messages, now) = (sequences.len(), self.now);
+                Fact::Dropped { address: address.clone(), messages, parked: true, now }
+            }
+            Record::DeadLettered { address, entry, .. } => {
+                self.cover("a message left as a dead letter");
+                self.site(of).flights.remove(address);
+                let (egress, argument) = (entry.egress.clone(), entry.emitted.argument.clone());
+                Fact::LetterSent { address: address.clone(), egress, argument, now: self.now }
             }
             Record::Paused { subject, signature } => {
                 self.cover("something was paused");
@@ -69,6 +85,21 @@ impl World {
             }
             Record::Resumed { subject, .. } => Fact::Resumed(subject.clone()),
         })
+    }
+
+    /// A record says how many addresses are parked from now on.
+    fn check_parked_count(&mut self, of: PartitionId, record: &Record) -> Checked {
+        let before = self.site(of).live.parked.len() as u64;
+        let (expected, found) = match record {
+            Record::AddressParked { parked, .. } => (before + 1, *parked),
+            Record::AddressReleased { parked, .. } => (before - 1, *parked),
+            _ => return Ok(()),
+        };
+        if found == expected {
+            Ok(())
+        } else {
+            Err(format!("{found} addresses are parked, not {expected}"))
+        }
     }
 
     fn accepted(

@@ -148,7 +148,17 @@ impl Model {
                     return Err(format!("{address} is released but not parked"));
                 }
             }
-            Fact::HeadDropped { address, now } => self.drop_head(address, *now)?,
+            Fact::Dropped { address, messages, parked, now } => {
+                if *parked != self.parked.contains(address) {
+                    return Err(format!("messages of {address} are dropped but it is not parked"));
+                }
+                for _ in 0..*messages {
+                    self.drop_head(address, *now)?;
+                }
+            }
+            Fact::LetterSent { address, egress, argument, now } => {
+                self.send_letter(address, egress, argument, *now)?;
+            }
             Fact::Paused(subject) => {
                 if !self.paused.insert(subject.clone()) {
                     return Err(format!("{subject:?} is paused twice"));
@@ -399,15 +409,39 @@ impl Model {
     }
 
     fn drop_head(&mut self, address: &Address, now: Timestamp) -> Checked {
-        if !self.parked.contains(address) {
-            return Err(format!("the head of {address} is dropped but it is not parked"));
-        }
         let note = self.pop(address)?;
         self.dropped.insert(Op::of(&note.argument).id);
+        self.strand(&note.argument);
         if let Some(key) = note.request {
             self.complete(key, now, None)?;
         }
         Ok(())
+    }
+
+    /// The message at the head leaves: what the sink gets tells it whole.
+    fn send_letter(
+        &mut self,
+        address: &Address,
+        egress: &EgressId,
+        argument: &TypedValue,
+        now: Timestamp,
+    ) -> Checked {
+        let head = self.mailboxes.get(address).and_then(VecDeque::front);
+        let head = head.ok_or_else(|| format!("{address} has no message to give up"))?;
+        let value = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            &head.argument.value,
+        );
+        let text = String::from_utf8_lossy(&argument.value);
+        let tells = text.contains(&format!(r#""address":"{address}""#))
+            && text.contains(&format!(r#""value":"{value}""#))
+            && text.contains(r#""attempts":3"#);
+        if !tells {
+            return Err(format!("{text} does not tell {head:?} of {address}"));
+        }
+        let letter = (address.clone(), argument.clone());
+        self.egress.entry(egress.clone()).or_default().push(letter);
+        self.drop_head(address, now)
     }
 
     fn pop(&mut self, address: &Address) -> Result<Note, String> {

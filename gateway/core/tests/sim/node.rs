@@ -172,7 +172,8 @@ impl World {
         site.partition = None;
         site.gate.clear();
         site.flights.clear();
-        site.ordered.clear();
+        site.orders.clear();
+        site.droppable.clear();
         site.told_paused.clear();
         site.store.loads.clear();
         if torn && let Some(flush) = &mut site.store.flush {

@@ -4,6 +4,7 @@ use tidegate_core::address::Address;
 use tidegate_core::id::{PartitionId, Sequence, Ticket, Timestamp};
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
+use tidegate_core::partition::order::{Order, OrderOutcome};
 
 use crate::bank::{Kind, Op, account, typename};
 use crate::plan::application;
@@ -44,12 +45,7 @@ impl World {
             }
             2..4 => self.look(),
             10.. => self.pause_something(),
-            4 => {
-                let number = self.random.between(0, self.plan.accounts - 1);
-                let address = account(number);
-                let partition = self.plan.partitions.partition_of(&address);
-                self.tell(partition, Event::AddressReleased { address })
-            }
+            4 => self.order_blindly(),
             _ => {
                 let parked = self.parked();
                 if parked.is_empty() {
@@ -57,13 +53,15 @@ impl World {
                 }
                 let (partition, address) = self.random.pick(&parked).clone();
                 let drop = self.random.chance(60);
-                self.unpark(partition, address, drop)
+                self.unpark(partition, &address, drop)?;
+                // An order that is given twice.
+                if self.random.chance(30) { self.repeat_order() } else { Ok(()) }
             }
         }
     }
 
     pub fn change_application(&mut self, with_audit: bool) -> Checked {
-        self.application = application(with_audit);
+        self.application = application(with_audit, self.plan.dead_letters);
         for partition in self.running() {
             let application = self.application.clone();
             self.tell(partition, Event::ApplicationChanged(application))?;
@@ -104,23 +102,81 @@ impl World {
         parked.collect()
     }
 
-    /// Drops the head only if it can never be processed.
-    pub fn unpark(&mut self, partition: PartitionId, address: Address, drop: bool) -> Checked {
-        let head =
-            self.site(partition).live.mailboxes.get(&address).and_then(|mailbox| mailbox.front());
-        let hopeless = head.is_some_and(|head| {
-            matches!(Op::of(&head.argument).kind, Kind::Poison { times: u32::MAX })
-        });
-        let event = if hopeless && drop {
-            // An order may be under way while rows are read; given twice, it would drop two messages.
-            if !self.site(partition).ordered.insert(address.clone()) {
-                return Ok(());
-            }
-            self.cover("the head of a parked address was dropped");
-            Event::HeadDropped { address }
+    /// An order for an address that may not be parked, with a number that may be wrong.
+    fn order_blindly(&mut self) -> Checked {
+        let address = account(self.random.between(0, self.plan.accounts - 1));
+        let partition = self.plan.partitions.partition_of(&address);
+        let expected = Sequence(self.random.between(1, 60));
+        let head = self.site(partition).waiting(&address).into_iter().next();
+        let order = if head.is_none_or(|(head, _)| head != expected) && self.random.chance(50) {
+            Order::DropHead { address, expected }
         } else {
-            Event::AddressReleased { address }
+            Order::Redrive(address)
         };
-        self.tell(partition, event)
+        self.order_for_address(partition, order)
+    }
+
+    /// The order before is given again.
+    fn repeat_order(&mut self) -> Checked {
+        let Some((partition, order)) = self.last_order.clone() else { return Ok(()) };
+        self.cover("an order was given twice");
+        self.order_for_address(partition, order)
+    }
+
+    fn order_for_address(&mut self, partition: PartitionId, order: Order) -> Checked {
+        if self.site(partition).partition.is_none() {
+            return Ok(());
+        }
+        self.last_order = Some((partition, order.clone()));
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.site(partition).orders.insert(ticket);
+        let (by, reason) = ("operator".into(), "".into());
+        self.tell(partition, Event::Ordered { ticket, order, by, reason })
+    }
+
+    /// Lets a parked address go on. What is dropped is only what can never be processed, or what no order is promised for.
+    pub fn unpark(&mut self, partition: PartitionId, address: &Address, drop: bool) -> Checked {
+        let waiting = self.site(partition).waiting(address);
+        let hopeless = |op: &Op| matches!(op.kind, Kind::Poison { times: u32::MAX });
+        let loose = |op: &Op| op.stream.is_none() && !matches!(op.kind, Kind::Answer { .. });
+        let order = match waiting.first() {
+            Some(_)
+                if drop && self.random.chance(30) && waiting.iter().all(|(_, op)| loose(op)) =>
+            {
+                let all = waiting.iter().map(|(sequence, _)| *sequence);
+                self.site(partition).droppable.entry(address.clone()).or_default().extend(all);
+                self.cover("everything that waited for a parked address was to be dropped");
+                Order::DropAll(address.clone())
+            }
+            Some((head, op)) if drop && hopeless(op) => {
+                let droppable = self.site(partition).droppable.entry(address.clone()).or_default();
+                droppable.insert(*head);
+                Order::DropHead { address: address.clone(), expected: *head }
+            }
+            _ => Order::Redrive(address.clone()),
+        };
+        self.order_for_address(partition, order)
+    }
+
+    /// An order for an address was carried out, or not.
+    pub fn order_ended(
+        &mut self,
+        of: PartitionId,
+        ticket: Ticket,
+        outcome: OrderOutcome,
+    ) -> Checked {
+        if !self.site(of).orders.remove(&ticket) {
+            return Err(format!("{of} answers the order {ticket} twice"));
+        }
+        match outcome {
+            OrderOutcome::AnotherHead { .. } => {
+                self.cover("another message than ordered was at the head")
+            }
+            OrderOutcome::NotParked => self.cover("an order found its address not parked"),
+            OrderOutcome::AlreadySo => return Err(format!("{of} calls an order needless")),
+            OrderOutcome::Done | OrderOutcome::Dropped { .. } => {}
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::limits::Limits;
 use tidegate_core::partition::planted::{Bug, Planted};
-use tidegate_core::policy::{Application, FunctionPolicy};
+use tidegate_core::policy::{Application, Exhausted, FunctionPolicy};
 use tidegate_core::route::PartitionCount;
 
 use crate::bank::{ACCOUNT, AUDIT, typename};
@@ -51,6 +51,8 @@ pub struct Plan {
     pub sync: usize,
     pub planted: Planted,
     pub flaw: Option<Flaw>,
+    /// What fails too often leaves as a dead letter, and parks nothing.
+    pub dead_letters: bool,
     /// Every message sends many others.
     pub crowded: bool,
 }
@@ -77,6 +79,7 @@ impl Plan {
             sync: *random.pick(&[100, 100, 60, 20]),
             planted: Planted::default(),
             flaw: None,
+            dead_letters: seed.is_multiple_of(3),
             crowded: false,
         }
     }
@@ -123,11 +126,15 @@ fn tight_limits(random: &mut Random) -> Limits {
 }
 
 /// What the application declares; sometimes without the audit function.
-pub fn application(with_audit: bool) -> Arc<Application> {
+pub fn application(with_audit: bool, dead_letters: bool) -> Arc<Application> {
     let policy = FunctionPolicy {
         batch_messages: 5,
         batch_bytes: 2_000,
         attempts: 3,
+        exhausted: match dead_letters {
+            true => Exhausted::Drop(typename("bank/letters")),
+            false => Exhausted::Park,
+        },
         backoff_first_ms: 20,
         backoff_longest_ms: 100,
         ..FunctionPolicy::default()
@@ -139,6 +146,7 @@ pub fn application(with_audit: bool) -> Arc<Application> {
         application.functions.insert(typename(AUDIT), limited);
     }
     application.egresses.insert(typename("bank/out"));
+    application.egresses.insert(typename("bank/letters"));
     application.egresses.insert(typename("bank/slow"));
     Arc::new(application)
 }

@@ -52,6 +52,7 @@ caught! {
     load_across_flush: with_bug(Bug::LoadAcrossFlush) within 100;
     tail_overtaken: with_bug(Bug::TailOvertaken) within 100;
     reply_to_dead_incarnation_blocks: with_bug(Bug::ReplyToDeadIncarnationBlocks) within 100;
+    any_head_dropped: with_bug(Bug::AnyHeadDropped) within 100;
     paused_function_invoked: with_bug(Bug::PausedFunctionInvoked) within 20;
     blocked_type_starves_others: with_bug(Bug::BlockedTypeStarvesOthers) within 100;
     step_split: with_flaw(Flaw::StepSplit) within 300;

@@ -43,13 +43,14 @@ pub fn steps() -> usize {
 }
 
 /// What must have happened in some run, or the runs prove less than they claim.
-const MUST_HAPPEN: [&str; 25] = [
+const MUST_HAPPEN: [&str; 29] = [
     "a client repeated a request",
     "a commit waited for a token",
     "a door or a reply waited for a request",
     "a gap between partitions was reported",
     "a key came with another body",
     "a load crossed a flush",
+    "a message left as a dead letter",
     "a message went ahead of the log",
     "a packet was repeated",
     "a partition was handed over",
@@ -60,12 +61,15 @@ const MUST_HAPPEN: [&str; 25] = [
     "a turn was given back",
     "a turn was granted",
     "an address was parked",
+    "an order found its address not parked",
+    "an order was given twice",
+    "another message than ordered was at the head",
     "an unknown mailbox was read",
     "an unsynced tail survived a crash",
     "an unsynced tail was lost in a crash",
     "cold addresses were looked for",
     "something was paused",
-    "the head of a parked address was dropped",
+    "messages of a parked address were dropped",
     "the tail of a mailbox was read",
     "the tail of an egress was read",
     "two logs or more were replayed",

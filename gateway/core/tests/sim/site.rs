@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use tidegate_core::address::Address;
-use tidegate_core::id::{Lsn, PartitionId};
+use tidegate_core::id::{Lsn, PartitionId, Sequence, Ticket};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::order::Subject;
 use tidegate_core::partition::row::{Row, RowKey};
 use tidegate_core::partition::rows;
 use tidegate_core::route::PartitionCount;
 
+use crate::bank::Op;
 use crate::fact::Step;
 use crate::model::Model;
 use crate::network::{Flight, Gated};
@@ -47,8 +48,10 @@ pub struct Site {
     pub gate: VecDeque<Gated>,
     pub durable: Lsn,
     pub flights: BTreeMap<Address, Flight>,
-    /// Parked addresses whose heads an operator has ordered to be dropped.
-    pub ordered: BTreeSet<Address>,
+    /// Orders for addresses that were not answered yet.
+    pub orders: BTreeSet<Ticket>,
+    /// Messages that operators have ordered to be dropped.
+    pub droppable: BTreeMap<Address, BTreeSet<Sequence>>,
     /// What its node was told is paused.
     pub told_paused: BTreeSet<Subject>,
     /// What is true now, and what is true of the durable history.
@@ -74,7 +77,8 @@ impl Site {
             gate: VecDeque::new(),
             durable: Lsn::NONE,
             flights: BTreeMap::new(),
-            ordered: BTreeSet::new(),
+            orders: BTreeSet::new(),
+            droppable: BTreeMap::new(),
             told_paused: BTreeSet::new(),
             live: Model::new(id, partitions),
             kept: Model::new(id, partitions),
@@ -84,6 +88,20 @@ impl Site {
             stored: Fold::new(),
             stored_steps: 0,
         }
+    }
+
+    /// The messages that wait for an address, with their numbers.
+    pub fn waiting(&self, address: &Address) -> Vec<(Sequence, Op)> {
+        let from = RowKey::Mailbox(address.clone(), Sequence::FIRST);
+        let until = RowKey::Mailbox(address.clone(), Sequence(u64::MAX));
+        let rows = self.fold.range(from..until);
+        let messages = rows.filter_map(|(key, row)| match (key, row) {
+            (RowKey::Mailbox(_, sequence), Row::Message(message)) => {
+                Some((*sequence, Op::of(&message.argument)))
+            }
+            _ => None,
+        });
+        messages.collect()
     }
 
     /// The history is durable up to a step.

@@ -9,7 +9,7 @@ use tidegate_core::id::{Lsn, PartitionId, Ticket, Timestamp};
 use tidegate_core::partition::effect::Effects;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::invariants;
-use tidegate_core::partition::order::OrderOutcome;
+use tidegate_core::partition::order::{Order, OrderOutcome};
 use tidegate_core::policy::Application;
 
 use crate::fact::Step;
@@ -50,6 +50,8 @@ pub struct World {
     pub turns: Turns,
     /// Orders that were not answered yet, with what must become of them.
     pub orders: BTreeMap<Ticket, OrderOutcome>,
+    /// The last order for an address, which may be given again.
+    pub last_order: Option<(PartitionId, Order)>,
 }
 
 /// Something that may happen next.
@@ -101,13 +103,14 @@ impl World {
             last_ticket: 0,
             ids,
             sink: Sink::default(),
-            application: application(true),
+            application: application(true, plan.dead_letters),
             crashes: 0,
             coverage: BTreeMap::new(),
             trace: Trace::new(tracing),
             handled: 0,
             turns: Turns::default(),
             orders: BTreeMap::new(),
+            last_order: None,
             plan,
         }
     }

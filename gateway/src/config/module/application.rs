@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use tidegate_core::address::EgressId;
-use tidegate_core::policy::{Application, FunctionPolicy};
+use tidegate_core::policy::{Application, Exhausted, FunctionPolicy};
 
 use super::model::{Egress, EgressKind, Endpoint, FunctionPattern, ModuleConfig, Playground};
 
@@ -47,13 +47,19 @@ impl Endpoint {
         let milliseconds = |duration: std::time::Duration| {
             u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
         };
+        // A group must not use up more than a second of what is allowed.
+        let rate = treatment.messages_per_second.map_or(usize::MAX, |rate| rate.ceil() as usize);
+        let batch_messages = self.batch_messages.map_or(usize::MAX, NonZeroUsize::get);
         FunctionPolicy {
-            batch_messages: self.batch_messages.map_or(usize::MAX, NonZeroUsize::get),
+            batch_messages: batch_messages.min(rate),
             batch_bytes: usize::try_from(treatment.batch_bytes).unwrap_or(usize::MAX),
             attempts: treatment.attempts,
+            exhausted: treatment.dead_letter.clone().map_or(Exhausted::Park, Exhausted::Drop),
             backoff_first_ms: milliseconds(treatment.backoff_first),
             backoff_longest_ms: milliseconds(treatment.backoff_longest),
-            ..FunctionPolicy::default()
+            backoff_factor_percent: treatment.backoff_factor_percent,
+            groups_in_flight: treatment.groups_per_partition.unwrap_or(usize::MAX),
+            by_turns: treatment.groups.is_some() || treatment.messages_per_second.is_some(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_core::address::{FunctionType, Typename};
+use tidegate_core::address::{EgressId, FunctionType, Typename};
 
 use super::fields::Report;
 use super::model::FunctionPattern;
@@ -19,6 +19,8 @@ pub(super) struct Declared {
     files: BTreeMap<String, Place>,
     ports: BTreeMap<u16, Place>,
     targets: Vec<(FunctionType, Place)>,
+    /// Egresses for dead letters.
+    letters: Vec<(EgressId, Place)>,
     unreadable_functions: bool,
 }
 
@@ -68,6 +70,26 @@ impl Declared {
 
     pub(super) fn targets(&mut self, targets: Vec<(FunctionType, Place)>) {
         self.targets.extend(targets);
+    }
+
+    pub(super) fn letters(&mut self, letters: Option<(EgressId, Place)>) {
+        self.letters.extend(letters);
+    }
+
+    /// Reports every egress for dead letters that is not declared. Done when all documents were read.
+    pub(super) fn check_letters(&self, report: &Report<'_>) {
+        for (egress, place) in &self.letters {
+            if self.egresses.contains_key(egress) {
+                continue;
+            }
+            let text = format!("the egress `{egress}` for dead letters is not declared");
+            let fault = report.fault(Code::UndeclaredTarget, *place, text);
+            let names = self.egresses.keys().map(Typename::as_str);
+            report.push(match nearest(egress.as_str(), names) {
+                Some(name) => fault.with_help(format!("did you mean `{name}`?")),
+                None => fault.with_help(format!("add an egress with `id: {egress}`")),
+            });
+        }
     }
 
     /// There is an endpoint, but which functions it serves could not be read: that is reported already.

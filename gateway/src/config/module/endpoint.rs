@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use http::Uri;
-use tidegate_core::address::Typename;
+use tidegate_core::address::{EgressId, Typename};
 
 use super::fields::{Fields, count, flag};
+use super::ingress::typename;
 use super::model::{Endpoint, FunctionPattern, Transport, Treatment, UrlTemplate};
 use crate::config::duration::parse_positive;
 use crate::config::fault::{Code, Place};
@@ -21,6 +22,8 @@ const RESERVED: &str = "tidegate";
 /// What an endpoint declares: the functions even if other fields are wrong, so that targets can be judged.
 pub(super) struct Read {
     pub(super) functions: Option<(FunctionPattern, Place)>,
+    /// The egress that it names, with the place.
+    pub(super) egress: Option<(EgressId, Place)>,
     pub(super) endpoint: Option<Endpoint>,
 }
 
@@ -30,8 +33,10 @@ pub(super) fn read(spec: &Fields<'_>, transport: fn(&Fields<'_>) -> Transport) -
     let url = spec.read_needed("urlPathTemplate", url);
     let batch_messages = batch_messages(spec.read_or("maxNumBatchRequests", BATCH_MESSAGES, whole));
     let transport = transport(spec);
-    let treatment =
-        spec.child("tidegate").map_or_else(Treatment::default, |fields| treatment(&fields));
+    let ours = spec.child("tidegate");
+    let treatment = ours.as_ref().map_or_else(Treatment::default, treatment);
+    let place = ours.and_then(|fields| fields.get("deadLetter")).map(|node| node.place);
+    let egress = treatment.dead_letter.clone().zip(place);
     let endpoint = functions.clone().zip(url).map(|((functions, _), (url, _))| Endpoint {
         functions,
         url,
@@ -39,7 +44,7 @@ pub(super) fn read(spec: &Fields<'_>, transport: fn(&Fields<'_>) -> Transport) -
         transport,
         treatment,
     });
-    Read { functions, endpoint }
+    Read { functions, egress, endpoint }
 }
 
 /// `namespace/name` or `namespace/*`.
@@ -93,15 +98,64 @@ fn treatment(fields: &Fields<'_>) -> Treatment {
         speculative: fields.read_or("speculative", defaults.speculative, flag),
         concurrency: fields.read_or("concurrency", defaults.concurrency, count),
         attempts: fields.read_or("attempts", defaults.attempts, count),
+        dead_letter: dead_letter(fields),
         backoff_first: wait("first").unwrap_or(defaults.backoff_first),
+        backoff_factor_percent: backoff
+            .as_ref()
+            .and_then(|fields| fields.read("factor", factor_percent))
+            .unwrap_or(defaults.backoff_factor_percent),
         backoff_longest: wait("longest").unwrap_or(defaults.backoff_longest),
         batch_bytes: fields.read_or("batchBytes", defaults.batch_bytes, bytes),
+        groups_per_partition: fields.read("groupsPerPartition", count),
+        groups: fields.read("groups", count),
+        messages_per_second: fields.read("messagesPerSecond", rate),
     };
     if treatment.backoff_first > treatment.backoff_longest {
         let text = "`tidegate.backoff.first` must not be longer than `tidegate.backoff.longest`";
         fields.error("backoff", Code::Contradiction, text);
     }
     treatment
+}
+
+/// Where messages go that are given up, if that is what is wanted.
+fn dead_letter(fields: &Fields<'_>) -> Option<EgressId> {
+    let drops = fields.read_or("exhausted", false, exhausted);
+    let egress = fields.read("deadLetter", typename);
+    if drops && fields.get("deadLetter").is_none() {
+        let text =
+            "`tidegate.exhausted: drop` needs `tidegate.deadLetter`: messages are not thrown away";
+        fields.error("exhausted", Code::Contradiction, text);
+    }
+    if !drops && egress.is_some() {
+        let text = "`tidegate.deadLetter` has no effect without `tidegate.exhausted: drop`";
+        fields.error("deadLetter", Code::Contradiction, text);
+    }
+    egress.filter(|_| drops)
+}
+
+fn exhausted(text: &str) -> Result<bool, String> {
+    match text {
+        "park" => Ok(false),
+        "drop" => Ok(true),
+        _ => Err("must be park or drop".to_owned()),
+    }
+}
+
+/// The longest factor is one with which ten failures reach any wait.
+fn factor_percent(text: &str) -> Result<u32, String> {
+    let factor: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
+    if !(1.0..=100.0).contains(&factor) {
+        return Err("must be at least 1 and at most 100".to_owned());
+    }
+    // In bounds by the check before.
+    Ok((factor * 100.0).round() as u32)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("must be a number of messages per second, at least 0.001".to_owned()),
+    }
 }
 
 /// A size of at least one byte.

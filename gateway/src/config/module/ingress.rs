@@ -49,7 +49,7 @@ pub(super) fn id(text: &str) -> Result<Typename, String> {
 }
 
 /// `namespace/name`.
-fn typename(text: &str) -> Result<Typename, String> {
+pub(super) fn typename(text: &str) -> Result<Typename, String> {
     Typename::parse(text).map_err(|error| format!("is not a name: {error}"))
 }
 

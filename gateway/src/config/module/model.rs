@@ -9,7 +9,7 @@ use http::HeaderName;
 use tidegate_core::address::{EgressId, FunctionType, Typename};
 
 /// The application that a node runs.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct ModuleConfig {
     /// Where functions are served, in the order of the file. No two serve the same [`FunctionPattern`].
     pub endpoints: Vec<Endpoint>,
@@ -29,7 +29,7 @@ pub enum FunctionPattern {
 }
 
 /// Where functions are served.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Endpoint {
     /// Which functions.
     pub functions: FunctionPattern,
@@ -121,20 +121,30 @@ pub struct Tls {
 }
 
 /// How Tidegate treats the functions of an endpoint: `spec.tidegate`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Treatment {
     /// Whether functions may run on input that is not durable yet.
     pub speculative: bool,
     /// Most requests to the endpoint at once.
     pub concurrency: usize,
-    /// How often a message may fail alone before its address is parked.
+    /// How often a message may fail alone before it is given up.
     pub attempts: u32,
-    /// The wait after the first failure; it doubles with each further one.
+    /// Where a message goes that is given up; without it, its address is parked.
+    pub dead_letter: Option<EgressId>,
+    /// The wait after the first failure.
     pub backoff_first: Duration,
+    /// By how many hundredths the wait is multiplied with each further failure.
+    pub backoff_factor_percent: u32,
     /// The longest wait between attempts.
     pub backoff_longest: Duration,
     /// Most bytes of messages of one address in a request; a single larger message still goes.
     pub batch_bytes: u64,
+    /// Most addresses of one function that are processed at once in one partition; nothing leaves it to how busy others are.
+    pub groups_per_partition: Option<usize>,
+    /// Most addresses of one function that are processed at once, over the whole node.
+    pub groups: Option<usize>,
+    /// Most messages per second for one function, over the whole node.
+    pub messages_per_second: Option<f64>,
 }
 
 impl Default for Treatment {
@@ -143,9 +153,14 @@ impl Default for Treatment {
             speculative: true,
             concurrency: 64,
             attempts: 8,
+            dead_letter: None,
             backoff_first: Duration::from_millis(100),
+            backoff_factor_percent: 200,
             backoff_longest: Duration::from_secs(30),
             batch_bytes: 1 << 20,
+            groups_per_partition: None,
+            groups: None,
+            messages_per_second: None,
         }
     }
 }

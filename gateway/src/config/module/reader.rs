@@ -38,6 +38,7 @@ impl<'a> Reader<'a> {
     /// Checks what only all documents together show.
     pub(super) fn check(&self) {
         self.declared.check_targets(self.report);
+        self.declared.check_letters(self.report);
         if !self.declared.has_functions() {
             let text = "the module declares no function: no message can be processed";
             let place = Place { line: 1, column: 1, document: Some(1) };
@@ -124,6 +125,7 @@ impl<'a> Reader<'a> {
             Some(functions) => self.declared.functions(self.report, functions),
             None => self.declared.unreadable_functions(),
         }
+        self.declared.letters(read.egress);
         self.config.endpoints.extend(read.endpoint);
     }
 

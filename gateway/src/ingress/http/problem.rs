@@ -3,13 +3,16 @@
 //! No problem ever carries a payload, a token or a key.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use tidegate_core::address::AddressError;
+use tidegate_core::address::{AddressError, Typename};
 use tidegate_core::partition::effect::ClientRefusal;
 
 use crate::ingress::DoorError;
+
+/// When a client of a paused ingress may try again: an operator decides when it helps.
+const RETRY_PAUSED_SECONDS: &str = "30";
 
 /// Everything that a client may be told instead of what it wanted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub enum Problem {
         "so many idempotency keys are remembered that no new one can be; retry later or send without a key"
     )]
     TooManyKeys,
+    /// An operator has paused it; nothing was accepted.
+    #[error("the ingress {0} is paused by an operator; nothing was accepted")]
+    Paused(Typename),
     /// Nothing was accepted.
     #[error("the node does not take messages now; nothing was accepted")]
     Closed,
@@ -127,6 +133,7 @@ impl Problem {
                 ("TG-0305", StatusCode::TOO_MANY_REQUESTS, "too many idempotency keys")
             }
             Self::Closed => ("TG-0306", StatusCode::SERVICE_UNAVAILABLE, "not accepted"),
+            Self::Paused(_) => ("TG-0340", StatusCode::SERVICE_UNAVAILABLE, "ingress paused"),
             Self::Unknown => ("TG-0307", StatusCode::SERVICE_UNAVAILABLE, "may have been accepted"),
             Self::NoReply => ("TG-0308", StatusCode::GATEWAY_TIMEOUT, "no reply"),
             Self::TooLarge { .. } => {
@@ -188,6 +195,9 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(details)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self, Self::Paused(_)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_PAUSED_SECONDS));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -117,13 +117,21 @@ pub(super) async fn receive(State(app): State<App>, request: Request) -> Result<
         let allow = [(ALLOW, HeaderValue::from_static("POST"))];
         return Ok((allow, Problem::MethodNotAllowed).into_response());
     }
+    if app.door.is_paused(&config.id) {
+        return Err(Problem::Paused(config.id.clone()));
+    }
     let (head, body) = request.into_parts();
     let key = key_outside(&config, &head.headers, segment);
     let media = media_type(&head.headers)?;
     if media.as_deref().is_some_and(|media| media == NDJSON || media == "application/jsonl") {
         let idempotency = idempotency_key(&head.headers, LINE_SUFFIX_BYTES)?;
         let trace = trace_of(&head.headers);
+        let door = Arc::clone(&app.door);
         let read_line = move |number, line: &Bytes, all: &mut Vec<Inbound>| {
+            // A stream may be older than the pause.
+            if door.is_paused(&config.id) {
+                return Err(Problem::Paused(config.id.clone()));
+            }
             let line_key = line_key(idempotency.as_deref(), number);
             all.extend(messages(&config, &key, line, line_key.as_deref(), trace.as_ref())?);
             Ok(())

@@ -41,9 +41,10 @@ mod ordinal {
     pub(super) const EGRESS_TRIMMED: u8 = 9;
     pub(super) const ADDRESS_PARKED: u8 = 10;
     pub(super) const ADDRESS_RELEASED: u8 = 11;
-    pub(super) const HEAD_DROPPED: u8 = 12;
+    pub(super) const MESSAGES_DROPPED: u8 = 12;
     pub(super) const PAUSED: u8 = 13;
     pub(super) const RESUMED: u8 = 14;
+    pub(super) const DEAD_LETTERED: u8 = 15;
 }
 
 /// A step that grows: the records of several calls of `handle`, encoded as they come.
@@ -122,7 +123,8 @@ fn ordinal_of(record: &Record) -> u8 {
         Record::EgressTrimmed { .. } => ordinal::EGRESS_TRIMMED,
         Record::AddressParked { .. } => ordinal::ADDRESS_PARKED,
         Record::AddressReleased { .. } => ordinal::ADDRESS_RELEASED,
-        Record::HeadDropped { .. } => ordinal::HEAD_DROPPED,
+        Record::MessagesDropped { .. } => ordinal::MESSAGES_DROPPED,
+        Record::DeadLettered { .. } => ordinal::DEAD_LETTERED,
         Record::Paused { .. } => ordinal::PAUSED,
         Record::Resumed { .. } => ordinal::RESUMED,
     }
@@ -167,14 +169,26 @@ impl Durable for Record {
                 from.write(out);
                 through.write(out);
             }
-            Self::AddressParked { address, parked } => {
+            Self::AddressParked { address, why, parked } => {
                 address.write(out);
+                why.write(out);
                 parked.write(out);
             }
-            Self::AddressReleased { address } => address.write(out),
-            Self::HeadDropped { address, sequence, completed } => {
+            Self::AddressReleased { address, parked, signature } => {
+                address.write(out);
+                parked.write(out);
+                signature.write(out);
+            }
+            Self::MessagesDropped { address, sequences, completed, signature } => {
+                address.write(out);
+                sequences.write(out);
+                completed.write(out);
+                signature.write(out);
+            }
+            Self::DeadLettered { address, sequence, entry, completed } => {
                 address.write(out);
                 sequence.write(out);
+                entry.write(out);
                 completed.write(out);
             }
             Self::Paused { subject, signature } | Self::Resumed { subject, signature } => {
@@ -223,12 +237,24 @@ impl Durable for Record {
             },
             ordinal::ADDRESS_PARKED => Self::AddressParked {
                 address: Durable::read(input)?,
+                why: Durable::read(input)?,
                 parked: Durable::read(input)?,
             },
-            ordinal::ADDRESS_RELEASED => Self::AddressReleased { address: Durable::read(input)? },
-            ordinal::HEAD_DROPPED => Self::HeadDropped {
+            ordinal::ADDRESS_RELEASED => Self::AddressReleased {
+                address: Durable::read(input)?,
+                parked: Durable::read(input)?,
+                signature: Durable::read(input)?,
+            },
+            ordinal::MESSAGES_DROPPED => Self::MessagesDropped {
+                address: Durable::read(input)?,
+                sequences: Durable::read(input)?,
+                completed: Durable::read(input)?,
+                signature: Durable::read(input)?,
+            },
+            ordinal::DEAD_LETTERED => Self::DeadLettered {
                 address: Durable::read(input)?,
                 sequence: Durable::read(input)?,
+                entry: Durable::read(input)?,
                 completed: Durable::read(input)?,
             },
             ordinal::PAUSED => {

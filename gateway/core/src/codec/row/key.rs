@@ -42,6 +42,7 @@ mod table {
     pub(super) const EGRESS_NEXT: u8 = 10;
     pub(super) const EGRESS_TRIMMED: u8 = 11;
     pub(super) const PAUSE: u8 = 12;
+    pub(super) const PARKED_COUNT: u8 = 13;
 
     pub(super) const HEAD_END: u8 = 32;
 
@@ -53,6 +54,7 @@ mod table {
     pub(super) const REQUEST: u8 = 37;
     pub(super) const VALUE: u8 = 38;
     pub(super) const EXPIRY: u8 = 39;
+    pub(super) const PARKED: u8 = 40;
 }
 
 /// The bytes of a key.
@@ -60,7 +62,12 @@ mod table {
 pub fn encode_key(key: &RowKey) -> Vec<u8> {
     let mut out = place_of(key).to_vec();
     match key {
-        RowKey::Applied | RowKey::Epoch | RowKey::NextSequence | RowKey::Keys => {}
+        RowKey::Applied
+        | RowKey::Epoch
+        | RowKey::NextSequence
+        | RowKey::Keys
+        | RowKey::ParkedCount => {}
+        RowKey::Parked(address) => put_address(&mut out, address),
         RowKey::Peer(partition)
         | RowKey::OutboxNext(partition)
         | RowKey::OutboxTrimmed(partition) => put_u16(&mut out, partition.0),
@@ -129,7 +136,7 @@ pub fn encode_range(range: &RowRange) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The bytes between which everything lies that is read whole when a partition is restored: the
-/// tables from `Applied` to `Pause`.
+/// tables from `Applied` to `ParkedCount`.
 #[must_use]
 pub fn head_range() -> (Vec<u8>, Vec<u8>) {
     let bound = |table| place(PARTITION_WIDE, table).to_vec();
@@ -155,6 +162,8 @@ fn place_of(key: &RowKey) -> [u8; 3] {
         RowKey::EgressNext(_) => place(PARTITION_WIDE, table::EGRESS_NEXT),
         RowKey::EgressTrimmed(_) => place(PARTITION_WIDE, table::EGRESS_TRIMMED),
         RowKey::Pause(_) => place(PARTITION_WIDE, table::PAUSE),
+        RowKey::ParkedCount => place(PARTITION_WIDE, table::PARKED_COUNT),
+        RowKey::Parked(_) => place(PARTITION_WIDE, table::PARKED),
         RowKey::Mailbox(..) => place(PARTITION_WIDE, table::MAILBOX),
         RowKey::Timer(_) => place(PARTITION_WIDE, table::TIMER),
         RowKey::Token(..) => place(PARTITION_WIDE, table::TOKEN),
@@ -185,6 +194,8 @@ fn read_fields(input: &mut KeyReader<'_>) -> Result<RowKey, DecodeError> {
         table::EGRESS_NEXT => RowKey::EgressNext(input.typename()?),
         table::EGRESS_TRIMMED => RowKey::EgressTrimmed(input.typename()?),
         table::PAUSE => RowKey::Pause(read_subject(input)?),
+        table::PARKED_COUNT => RowKey::ParkedCount,
+        table::PARKED => RowKey::Parked(input.address()?),
         table::MAILBOX => RowKey::Mailbox(input.address()?, input.sequence()?),
         table::TIMER => {
             RowKey::Timer(TimerKey { fire_at: input.timestamp()?, id: input.sequence()? })

@@ -65,7 +65,7 @@ fn kind_of_key(key: &RowKey) -> u8 {
     match key {
         RowKey::Applied => kind::LSN,
         RowKey::Epoch => kind::EPOCH,
-        RowKey::Keys => kind::COUNT,
+        RowKey::Keys | RowKey::ParkedCount => kind::COUNT,
         RowKey::NextSequence
         | RowKey::Peer(_)
         | RowKey::OutboxNext(_)
@@ -75,7 +75,7 @@ fn kind_of_key(key: &RowKey) -> u8 {
         RowKey::Source(_) => kind::SOURCE,
         RowKey::Specs(_) => kind::SPECS,
         RowKey::Pause(_) => kind::PAUSE,
-        RowKey::Mailbox(_, Sequence::NONE) => kind::PARKED,
+        RowKey::Mailbox(_, Sequence::NONE) | RowKey::Parked(_) => kind::PARKED,
         RowKey::Mailbox(..) => kind::MESSAGE,
         RowKey::Timer(_) => kind::TIMER,
         RowKey::Token(..) => kind::TOKEN,
