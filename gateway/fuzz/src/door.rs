@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::message::TypedValue;
 
@@ -34,6 +34,10 @@ impl Door for OpenDoor {
         let reply = message.argument.clone();
         self.0.lock().unwrap().push(message);
         Ok(Outcome::Replied(reply))
+    }
+
+    fn is_paused(&self, _: &Typename) -> bool {
+        false
     }
 
     async fn values(&self, _: Address) -> Result<Vec<(String, TypedValue)>, DoorError> {

@@ -17,6 +17,10 @@ use crate::message::{
 
 /// Everything that can become a fact.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the largest is the most frequent one: a box would cost each message an allocation"
+)]
 pub enum Record {
     /// A node took over: the first record of an epoch.
     PartitionAdopted {

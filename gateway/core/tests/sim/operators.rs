@@ -171,7 +171,7 @@ impl World {
         }
         match outcome {
             OrderOutcome::AnotherHead { .. } => {
-                self.cover("another message than ordered was at the head")
+                self.cover("another message than ordered was at the head");
             }
             OrderOutcome::NotParked => self.cover("an order found its address not parked"),
             OrderOutcome::AlreadySo => return Err(format!("{of} calls an order needless")),
