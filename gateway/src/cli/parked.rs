@@ -70,10 +70,10 @@ pub(super) struct RedriveArgs {
     #[arg(long, conflicts_with = "address")]
     all: bool,
     /// With --all: only of this function type
-    #[arg(long, value_name = "TYPE", value_parser = parse::typename, requires = "all")]
+    #[arg(long, value_name = "TYPE", value_parser = parse::typename, conflicts_with = "address")]
     function: Option<String>,
     /// With --all: only those whose last error has this code
-    #[arg(long, value_name = "CODE", requires = "all")]
+    #[arg(long, value_name = "CODE", conflicts_with = "address")]
     code: Option<String>,
     #[command(flatten)]
     sign: SignArgs,

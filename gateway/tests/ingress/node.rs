@@ -95,7 +95,7 @@ impl Operators for FakeNode {
         if from <= HEAD {
             let argument = TypedValue::new("shop/item", "apple".into());
             let message = Message { sequence: HEAD, caller: None, argument, request: None };
-            rows.push((RowKey::Mailbox(address, HEAD), Row::Message(message)));
+            rows.push((RowKey::Mailbox(address, HEAD), Row::Message(message.into())));
         }
         Ok(rows)
     }
