@@ -302,6 +302,10 @@ impl Driver {
                 }
                 let before = self.partition.lsn();
                 self.handle(event);
+                if self.spans.is_answering() {
+                    // What is reported names the trace of this answer and of no later one.
+                    self.perform();
+                }
                 self.spans.handled(before, self.partition.lsn());
             }
             Command::Send { messages, room, answer } => {

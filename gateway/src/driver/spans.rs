@@ -114,6 +114,11 @@ impl Spans {
         }
     }
 
+    /// Whether a recorded answer is being handled.
+    pub(super) fn is_answering(&self) -> bool {
+        self.answered.is_some()
+    }
+
     /// The trace of what was answered just now, for log lines about it.
     pub(super) fn trace_id(&self) -> Option<String> {
         let context = self.answered.as_ref()?.contexts.first()?;

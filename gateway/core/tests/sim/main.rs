@@ -20,6 +20,7 @@ mod plan;
 mod planted;
 mod random;
 mod runs;
+mod shown;
 mod site;
 mod store;
 mod trace;

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use tidegate_core::address::{Address, EgressId, FunctionType};
 use tidegate_core::id::{Epoch, PartitionId, Timestamp};
 use tidegate_core::message::{
-    ClientRequest, Envelope, Message, RequestId, RequestKey, SourceId, SourcePosition, TypedValue,
+    ClientRequest, Envelope, RequestId, RequestKey, SourceId, SourcePosition, TypedValue,
 };
-use tidegate_core::partition::group::{
-    Delayed, Expiration, Group, Mutation, RejectionReason, ValueSpec,
-};
+use tidegate_core::partition::group::{Delayed, Expiration, Mutation, RejectionReason, ValueSpec};
 use tidegate_core::partition::order::Subject;
 use tidegate_core::route::PartitionCount;
 
@@ -77,7 +75,7 @@ pub struct Model {
     pub stranded: i64,
 }
 
-type Checked = Result<(), String>;
+pub type Checked = Result<(), String>;
 
 impl Model {
     pub fn new(id: PartitionId, partitions: PartitionCount) -> Self {
@@ -471,46 +469,4 @@ impl Model {
         }
         Ok(())
     }
-
-    /// Whether a group shows what it must: the messages at the head, and every value as it is.
-    pub fn check_group(&self, group: &Group, now: Timestamp) -> Checked {
-        let address = &group.address;
-        if self.parked.contains(address) {
-            return Err(format!("{address} is parked but invoked"));
-        }
-        if self.paused.contains(&Subject::Function(address.function.clone())) {
-            return Err(format!("{address} is paused but invoked"));
-        }
-        self.check_messages(group)?;
-        for (name, shown) in &group.values {
-            let held = self.values.get(&(address.clone(), name.clone()));
-            let expected = held.filter(|(_, expires_at)| *expires_at > now).map(|(value, _)| value);
-            if shown.as_ref() != expected {
-                return Err(format!(
-                    "{name} of {address} is {shown:?}, expected {held:?} at {now}"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a group's messages are those at the head of the mailbox.
-    pub fn check_messages(&self, group: &Group) -> Checked {
-        let address = &group.address;
-        let empty = VecDeque::new();
-        let mailbox = self.mailboxes.get(address).unwrap_or(&empty);
-        for (index, message) in group.messages.iter().enumerate() {
-            let expected = mailbox.get(index);
-            if expected.is_none_or(|note| !is_same(note, message)) {
-                return Err(format!("ORD-2: {address} gets {message:?}, expected {expected:?}"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_same(note: &Note, message: &Message) -> bool {
-    note.caller == message.caller
-        && note.argument == message.argument
-        && note.request == message.request.as_ref().map(|request| request.id)
 }
