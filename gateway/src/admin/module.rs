@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config::fault::{Fault, Faults, Severity};
 
@@ -29,7 +30,7 @@ pub struct Reloaded {
 }
 
 /// Components by name, such as `endpoint shop/*`, `ingress shop/orders` or `egress shop/receipts`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct Changes {
     /// Those that were not there before.
     pub added: Vec<String>,
@@ -84,7 +85,9 @@ impl ReloadError {
     }
 }
 
-#[derive(Serialize)]
+/// What a reload changed, and what is doubtful about the module.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reloaded)]
 struct Shown {
     #[serde(flatten)]
     changes: Changes,
@@ -92,7 +95,8 @@ struct Shown {
 }
 
 /// A problem document (RFC 9457) with the faults of the module.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReloadRefusal)]
 struct Refusal {
     #[serde(rename = "type")]
     kind: String,
@@ -105,7 +109,9 @@ struct Refusal {
     components: Vec<String>,
 }
 
-#[derive(Serialize)]
+/// A fault of the module, with its place in the file.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModuleFault)]
 struct ShownFault {
     code: &'static str,
     severity: &'static str,
@@ -136,6 +142,12 @@ impl From<&Fault> for ShownFault {
 }
 
 /// Answers with what was changed, or with everything that stands against it.
+#[utoipa::path(post, path = "/v1/module/reload", tag = "module", responses(
+    (status = 200, body = Shown),
+    (status = 409, body = Refusal, content_type = "application/problem+json"),
+    (status = 422, body = Refusal, content_type = "application/problem+json"),
+    (status = 503, body = Refusal, content_type = "application/problem+json"),
+))]
 pub(super) async fn reload(State(module): State<Arc<dyn ReloadModule>>) -> Response {
     match module.reload().await {
         Ok(Reloaded { changes, warnings }) => {

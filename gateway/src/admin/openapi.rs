@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{orders, parked, partitions, pauses, state};
+use super::{module, orders, parked, partitions, pauses, state};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,7 @@ use super::{orders, parked, partitions, pauses, state};
         pauses::pause,
         pauses::resume,
         partitions::list,
+        module::reload,
     )
 )]
 struct Description;

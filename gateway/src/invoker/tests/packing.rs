@@ -54,6 +54,24 @@ async fn groups_gather_while_the_slot_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_of_many_messages_travels_alone() {
+    let endpoint = FakeEndpoint::new(served);
+    let mut partition = Partition::with(config(), &endpoint);
+    endpoint.permits.forget_permits(usize::MAX);
+    partition.submit("first");
+    while endpoint.sizes().is_empty() {
+        yield_now().await;
+    }
+    for (id, messages) in [("a", 1), ("b", 64), ("flooded", 65), ("c", 1), ("d", 1)] {
+        partition.submit_messages("shop/cart", id, messages);
+    }
+    endpoint.permits.add_permits(1_000_000);
+    assert_eq!(partition.all_told().await.len(), 6);
+    let together: Vec<_> = endpoint.requests().into_iter().map(|seen| seen.ids).collect();
+    assert_eq!(together, [vec!["first"], vec!["a", "b"], vec!["flooded"], vec!["c", "d"]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_endpoint_gets_its_request_at_once() {
     let endpoint = FakeEndpoint::new(served);
     let mut partition = Partition::with(config(), &endpoint);
