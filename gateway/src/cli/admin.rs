@@ -12,7 +12,7 @@ use super::client::{Access, ClientError, exchange};
 use super::failure::Failure;
 use super::parse;
 
-/// Orders for many addresses take their time.
+/// Orders for many addresses take their time, and so does a module with many files.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Where a node is inspected, and how.
@@ -70,20 +70,35 @@ impl AdminArgs {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
+        Ok(answer_to(self.request(method, path, body)?).await?)
+    }
+
+    /// A request for what is at a path, of somebody who may ask.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
         let url: Uri = parse::join(&self.admin_url, path)
             .parse()
             .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = url.clone();
+        *request.uri_mut() = url;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         self.access.authorize(&mut request)?;
-        let answer = exchange(request, TIMEOUT).await?;
-        let why = "it is not JSON".to_owned();
-        Ok(serde_json::from_slice(&answer.body)
-            .map_err(|_| ClientError::NotUnderstood { url, why })?)
+        Ok(request)
     }
+}
+
+/// The document that a request is answered with.
+pub(super) async fn answer_to(request: Request<Full<Bytes>>) -> Result<Value, ClientError> {
+    let url = request.uri().clone();
+    let answer = exchange(request, TIMEOUT).await?;
+    let why = "it is not JSON".to_owned();
+    serde_json::from_slice(&answer.body).map_err(|_| ClientError::NotUnderstood { url, why })
 }
 
 /// A member as a text; a number as its digits.

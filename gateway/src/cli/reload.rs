@@ -1,53 +1,28 @@
 //! `tidegate reload`: has a node read its module anew.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use clap::Args;
-use http::{Method, Request, Uri};
-use http_body_util::Full;
+use http::Method;
 use serde_json::Value;
 
-use super::client::{Access, ClientError, exchange};
+use super::admin::{AdminArgs, answer_to};
+use super::client::ClientError;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
-use super::parse;
-
-/// Files of egresses are read when they are opened, which may take long.
-const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Which node.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReloadArgs {
-    /// Where the gateway can be operated
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TIDEGATE_ADMIN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:9090",
-        value_parser = parse::url,
-    )]
-    admin_url: Uri,
     #[command(flatten)]
-    access: Access,
-    /// Write JSON, for scripts; also of a refusal
-    #[arg(long)]
-    json: bool,
+    admin: AdminArgs,
 }
 
-/// Shows what was changed, or why nothing was.
+/// Shows what was changed, or why nothing was; a refusal too as JSON, if that was asked for.
 pub(super) async fn reload(args: ReloadArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let url: Uri = parse::join(&args.admin_url, "v1/module/reload")
-        .parse()
-        .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))?;
-    let mut request = Request::new(Full::new(Bytes::new()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = url.clone();
-    args.access.authorize(&mut request)?;
-    let answer = match exchange(request, TIMEOUT).await {
-        Err(ClientError::Refused(problem)) if args.json => {
+    let request = args.admin.request(Method::POST, "v1/module/reload", Bytes::new())?;
+    let changes = match answer_to(request).await {
+        Err(ClientError::Refused(problem)) if args.admin.json => {
             if let Ok(document) = serde_json::from_slice::<Value>(&problem.body) {
                 output.json(&document);
             }
@@ -55,11 +30,7 @@ pub(super) async fn reload(args: ReloadArgs, output: &mut Output) -> Result<Exit
         }
         other => other?,
     };
-    let not_understood =
-        |why: &str| ClientError::NotUnderstood { url: url.clone(), why: why.to_owned() };
-    let changes: Value =
-        serde_json::from_slice(&answer.body).map_err(|_| not_understood("it is not JSON"))?;
-    match args.json {
+    match args.admin.json {
         true => output.json(&changes),
         false => list(&changes, output),
     }

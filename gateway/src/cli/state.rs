@@ -1,21 +1,17 @@
 //! `tidegate state get`: what a function instance remembers.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use clap::{Args, Subcommand};
-use http::{Request, Uri};
-use http_body_util::Full;
+use http::Method;
 use serde_json::{Map, Value};
 use tidegate_core::address::Address;
 
-use super::client::{Access, ClientError, exchange, path_of};
+use super::admin::{AdminArgs, answer_to};
+use super::client::{ClientError, path_of};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
 use super::parse;
-
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What to do with state.
 #[derive(Subcommand, Clone, Debug)]
@@ -30,39 +26,20 @@ pub(super) struct GetArgs {
     /// The function instance: namespace/type/id
     #[arg(value_name = "ADDRESS", value_parser = parse::address)]
     address: Address,
-    /// Where the gateway can be inspected
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TIDEGATE_ADMIN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:9090",
-        value_parser = parse::url,
-    )]
-    admin_url: Uri,
     #[command(flatten)]
-    access: Access,
-    /// Write JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    admin: AdminArgs,
 }
 
 /// Shows the values of a function instance.
 pub(super) async fn get(args: GetArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let url: Uri = parse::join(&args.admin_url, &format!("v1/state/{}", path_of(&args.address)))
-        .parse()
-        .map_err(|error| Failure::usage(format!("the request cannot be written: {error}")))?;
-    let mut request = Request::new(Full::new(Bytes::new()));
-    *request.uri_mut() = url.clone();
-    args.access.authorize(&mut request)?;
-    let answer = exchange(request, TIMEOUT).await?;
-    let not_understood =
-        |why: &str| ClientError::NotUnderstood { url: url.clone(), why: why.to_owned() };
-    let state: Value =
-        serde_json::from_slice(&answer.body).map_err(|_| not_understood("it is not JSON"))?;
+    let path = format!("v1/state/{}", path_of(&args.address));
+    let request = args.admin.request(Method::GET, &path, Bytes::new())?;
+    let url = request.uri().clone();
+    let state = answer_to(request).await?;
     let values = state.get("values").and_then(Value::as_object);
-    let values = values.ok_or_else(|| not_understood("it has no `values`"))?;
-    match args.json {
+    let why = "it has no `values`".to_owned();
+    let values = values.ok_or(ClientError::NotUnderstood { url, why })?;
+    match args.admin.json {
         true => output.json(&state),
         false => table(values, output),
     }
