@@ -11,5 +11,6 @@ mod durability;
 mod functions;
 mod recovery;
 mod stopping;
+mod together;
 mod world;
 mod writing_behind;
