@@ -62,6 +62,8 @@ use crate::telemetry;
 
 /// Loads of rows that may be under way at once.
 const LOADS: usize = 256;
+/// Flushes of rows that may be under way at once: while one waits for the disk, the other one computes.
+const FLUSHES: usize = 2;
 
 /// A node could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -360,6 +362,7 @@ async fn take_over(
         peers: handles,
         budget,
         load_slots: Arc::new(Semaphore::new(LOADS)),
+        flush_slots: Arc::new(Semaphore::new(FLUSHES)),
         labels: FunctionLabels::default(),
         flush,
         failed,

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
-use tidegate_core::limits::MESSAGE_BYTES_MAX;
 use tidegate_core::message::TypedValue;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
@@ -26,7 +25,7 @@ use crate::driver::budget::Budget;
 use crate::driver::pauses::Pauses;
 use crate::driver::{Command, DriverHandle, all_closed};
 use crate::egress::open::Egresses;
-use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent};
+use crate::ingress::{Door, DoorError, EgressRecord, Exceptions, Inbound, Outcome, Sent, Visitor};
 use crate::telemetry::trace::{self, Span};
 
 /// Reads of rows at once; further ones wait. They do not wait for the doors: who looks into a full node wants to see it.
@@ -82,13 +81,14 @@ impl Router {
     /// Hands messages to the driver of their partition as soon as there is room; they stand in line at once.
     fn hand_over(
         &self,
+        visitor: Visitor,
         partition: PartitionId,
         messages: Vec<Inbound>,
     ) -> oneshot::Receiver<Exceptions> {
         let (answer, exceptions) = oneshot::channel();
         let driver = self.driver(partition).ok().cloned();
-        let bytes = messages.iter().map(room_of).sum::<usize>().min(MESSAGE_BYTES_MAX);
-        self.budget.doors().knock(bytes, move |room| match (driver, room) {
+        let bytes = messages.iter().map(room_of).sum::<usize>();
+        self.budget.doors().knock(visitor, bytes, move |room| match (driver, room) {
             (Some(driver), Some(room)) => driver.send(messages, room, answer),
             // A client that has gone away need not know.
             _ => drop(answer.send(all_closed(messages.len()))),
@@ -100,8 +100,8 @@ impl Router {
     fn hand_over_call(&self, message: Inbound) -> oneshot::Receiver<Result<Outcome, DoorError>> {
         let (answer, outcome) = oneshot::channel();
         let driver = self.driver(self.partitions.partition_of(&message.target)).ok().cloned();
-        let bytes = room_of(&message).min(MESSAGE_BYTES_MAX);
-        self.budget.doors().knock(bytes, move |room| match (driver, room) {
+        let bytes = room_of(&message);
+        self.budget.doors().knock(Visitor::new(), bytes, move |room| match (driver, room) {
             (Some(driver), Some(room)) => driver.call(message, room, answer),
             _ => drop(answer.send(Err(DoorError::Closed))),
         });
@@ -125,7 +125,7 @@ impl Router {
 
 #[async_trait]
 impl Door for Router {
-    fn send(&self, mut messages: Vec<Inbound>) -> Sent {
+    fn send(&self, visitor: Visitor, mut messages: Vec<Inbound>) -> Sent {
         let spans: Vec<_> = (0..)
             .zip(&mut messages)
             .filter_map(|(place, message)| Some((place, self.trace("send", message)?)))
@@ -137,7 +137,8 @@ impl Door for Router {
             places.push(place);
             part.push(message);
         }
-        let hand_over = |(partition, (places, part))| (places, self.hand_over(partition, part));
+        let hand_over =
+            |(partition, (places, part))| (places, self.hand_over(visitor, partition, part));
         let parts = parts.into_iter().map(hand_over).collect();
         async move {
             let exceptions = gather(parts).await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
+use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent, Visitor};
 use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::message::TypedValue;
@@ -25,7 +25,7 @@ impl OpenDoor {
 
 #[async_trait]
 impl Door for OpenDoor {
-    fn send(&self, messages: Vec<Inbound>) -> Sent {
+    fn send(&self, _: Visitor, messages: Vec<Inbound>) -> Sent {
         self.0.lock().unwrap().extend(messages);
         Box::pin(std::future::ready(Vec::new()))
     }

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidegate_core::id::PartitionId;
-use tidegate_core::limits::{Limits, MESSAGE_BYTES_MAX};
+use tidegate_core::limits::Limits;
 use tidegate_core::partition::Memory;
 use tokio::sync::watch;
 
 use super::doors::Doors;
 
-/// The part of the budget that messages on their way to a partition may take, as a divisor.
-const INPUT_SHARE: usize = 8;
+/// What messages on their way to a partition may take, in bytes. Whatever comes waits for all of it, so it is a few milliseconds'
+/// work; one message more may be larger than that.
+const INPUT_BYTES: usize = 512 << 10;
 
 /// What the node may use, and what it does use.
 #[derive(Debug)]
@@ -39,10 +40,9 @@ impl Budget {
     /// A budget for all partitions of the node together.
     #[must_use]
     pub fn new(limit: usize, partitions: u16) -> Arc<Self> {
-        let input = (limit / INPUT_SHARE).max(2 * MESSAGE_BYTES_MAX);
         Arc::new(Self {
             limit,
-            doors: Doors::new(input),
+            doors: Doors::new(INPUT_BYTES),
             used: (0..partitions).map(|_| Used::default()).collect(),
             exceeded: watch::Sender::new(false),
         })

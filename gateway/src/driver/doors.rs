@@ -1,14 +1,22 @@
-//! The doors of the node: messages from outside come in strictly in the order in which they knocked. Upholds ORD-2 for clients.
+//! The doors of the node: messages from outside come in as there is room, those of one visitor strictly in the order in which they
+//! knocked, and no visitor at the expense of the others. Upholds ORD-2 for clients.
+//!
+//! Whoever waits behind the doors has waited for nothing: everything that was let in before it is handled first. So there is
+//! little room there, and who fills it is decided by start-time fair queueing (Goyal, Vin, Cheng 1996), counted in bytes: what
+//! a visitor brings begins where its last one in line ends, and the earliest beginning is next. Who floods the node queues
+//! behind itself; who comes once goes in at once.
 //!
 //! A place in the order is taken at once, without awaiting anything. A semaphore would not do: whoever awaits one may be
 //! told to come again before it stands in line, and those who were let in together need not run in their order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::ingress::Visitor;
 
 /// What is done once there is room; without room if the doors were closed for good. Must not block.
 type Enter = Box<dyn FnOnce(Option<Room>) + Send>;
@@ -19,41 +27,69 @@ pub struct Doors {
     hall: Arc<Hall>,
 }
 
+/// Who stands before the doors.
 #[derive(Default)]
 struct Line {
-    waiting: VecDeque<(usize, Enter)>,
+    /// By where it begins, then by when it knocked.
+    waiting: BTreeMap<(u64, u64), Knock>,
+    /// Of visitors in line: where the last of what they brought ends, and how much of it there is.
+    ends: HashMap<Visitor, (u64, usize)>,
+    /// Where the last one that was let in began.
+    reached: u64,
+    knocks: u64,
     closed: bool,
+}
+
+struct Knock {
+    visitor: Visitor,
+    bytes: usize,
+    enter: Enter,
 }
 
 /// What lies behind the doors.
 struct Hall {
-    bytes: usize,
-    free_bytes: AtomicUsize,
+    bytes: i64,
+    /// Below zero by what the last one brought too much.
+    free_bytes: AtomicI64,
+    /// How many stand in line.
+    waiting: AtomicUsize,
     freed: Notify,
 }
 
 /// The room that a message on its way to a partition takes, until it is dropped.
 pub struct Room {
-    bytes: usize,
+    bytes: i64,
     hall: Arc<Hall>,
 }
 
 impl Doors {
-    /// Doors with so many bytes of room behind them.
+    /// Doors with so many bytes of room behind them. Whoever finds any room is let in, so that one who brings more than that
+    /// need not wait for ever.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let hall = Hall { bytes, free_bytes: AtomicUsize::new(bytes), freed: Notify::new() };
+        let bytes = signed(bytes);
+        let hall = Hall {
+            bytes,
+            free_bytes: AtomicI64::new(bytes),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        };
         Self { line: Mutex::default(), hall: Arc::new(hall) }
     }
 
-    /// Stands in line, and enters at once or as soon as there is room. More bytes than there is room for at all never enter.
-    pub fn knock(&self, bytes: usize, enter: impl FnOnce(Option<Room>) + Send + 'static) {
+    /// Stands in line, and enters at once or as soon as there is room.
+    pub fn knock(
+        &self,
+        visitor: Visitor,
+        bytes: usize,
+        enter: impl FnOnce(Option<Room>) + Send + 'static,
+    ) {
         let mut line = self.line();
         if line.closed {
             drop(line);
             return enter(None);
         }
-        line.waiting.push_back((bytes, Box::new(enter)));
+        line.join(Knock { visitor, bytes, enter: Box::new(enter) });
         self.let_in(&mut line);
     }
 
@@ -72,13 +108,14 @@ impl Doors {
             line.closed = true;
             std::mem::take(&mut line.waiting)
         };
-        waiting.into_iter().for_each(|(_, enter)| enter(None));
+        waiting.into_values().for_each(|knock| (knock.enter)(None));
     }
 
     /// Bytes of messages that were let in and are still on their way, or held back because the node is full.
     #[must_use]
     pub fn taken_bytes(&self) -> usize {
-        self.hall.bytes.saturating_sub(self.hall.free_bytes.load(Ordering::Relaxed))
+        let taken = self.hall.bytes - self.hall.free_bytes.load(Ordering::Relaxed);
+        usize::try_from(taken).unwrap_or_default()
     }
 
     /// How many stand in line.
@@ -87,15 +124,16 @@ impl Doors {
         self.line().waiting.len()
     }
 
-    /// Under the lock, so that no two enter in another order than they knocked.
+    /// Under the lock, so that no two enter in another order than that of the line.
     fn let_in(&self, line: &mut Line) {
-        while let Some((bytes, _)) = line.waiting.front()
-            && let Some(room) = self.hall.take(*bytes)
-        {
-            if let Some((_, enter)) = line.waiting.pop_front() {
-                enter(Some(room));
+        // Told before the hall is looked at, so that who gives room back meanwhile knows of it.
+        self.hall.waiting.store(line.waiting.len(), Ordering::SeqCst);
+        while !line.waiting.is_empty() && self.hall.has_room() {
+            if let Some(knock) = line.leave() {
+                (knock.enter)(Some(self.hall.take(knock.bytes)));
             }
         }
+        self.hall.waiting.store(line.waiting.len(), Ordering::SeqCst);
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -104,19 +142,49 @@ impl Doors {
     }
 }
 
+impl Line {
+    /// Behind what the visitor has in line already, but not before those that were let in.
+    fn join(&mut self, knock: Knock) {
+        let (end, count) = self.ends.entry(knock.visitor).or_insert((self.reached, 0));
+        let begin = *end;
+        *end += knock.bytes as u64;
+        *count += 1;
+        self.knocks += 1;
+        self.waiting.insert((begin, self.knocks), knock);
+    }
+
+    /// Takes out who is next.
+    fn leave(&mut self) -> Option<Knock> {
+        let ((begin, _), knock) = self.waiting.pop_first()?;
+        self.reached = begin;
+        if let Some((_, count)) = self.ends.get_mut(&knock.visitor) {
+            *count -= 1;
+            if *count == 0 {
+                self.ends.remove(&knock.visitor);
+            }
+        }
+        Some(knock)
+    }
+}
+
 impl Hall {
-    fn take(self: &Arc<Self>, bytes: usize) -> Option<Room> {
-        let taken = self
-            .free_bytes
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes));
-        taken.is_ok().then(|| Room { bytes, hall: Arc::clone(self) })
+    fn has_room(&self) -> bool {
+        self.free_bytes.load(Ordering::SeqCst) > 0
+    }
+
+    fn take(self: &Arc<Self>, bytes: usize) -> Room {
+        let bytes = signed(bytes);
+        self.free_bytes.fetch_sub(bytes, Ordering::SeqCst);
+        Room { bytes, hall: Arc::clone(self) }
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.hall.free_bytes.fetch_add(self.bytes, Ordering::AcqRel);
-        self.hall.freed.notify_one();
+        self.hall.free_bytes.fetch_add(self.bytes, Ordering::SeqCst);
+        if self.hall.waiting.load(Ordering::SeqCst) > 0 {
+            self.hall.freed.notify_one();
+        }
     }
 }
 
@@ -127,51 +195,85 @@ impl fmt::Debug for Doors {
     }
 }
 
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
-    fn knocking(doors: &Doors, knocks: &[(usize, u32)]) -> Receiver<(u32, Option<Room>)> {
-        let (entered, order) = channel();
-        for (bytes, name) in knocks {
-            let (entered, name) = (entered.clone(), *name);
-            // Nobody listens any more once a test has seen enough.
-            doors.knock(*bytes, move |room| drop(entered.send((name, room))));
+    /// Doors, and who entered by name.
+    struct Entrance {
+        doors: Doors,
+        enter: Sender<(u32, Option<Room>)>,
+        entered: Receiver<(u32, Option<Room>)>,
+    }
+
+    impl Entrance {
+        fn with_room(bytes: usize) -> Self {
+            let (enter, entered) = channel();
+            Self { doors: Doors::new(bytes), enter, entered }
         }
-        order
+
+        fn knock(&self, visitor: Visitor, bytes: usize, name: u32) {
+            let enter = self.enter.clone();
+            // Nobody listens any more once a test has seen enough.
+            self.doors.knock(visitor, bytes, move |room| drop(enter.send((name, room))));
+        }
+
+        /// The names of all in the order in which they enter, when each gives its room back.
+        async fn everybody(&self) -> Vec<u32> {
+            let mut names = Vec::new();
+            let all = async {
+                while self.doors.waiting() > 0 || self.doors.taken_bytes() > 0 {
+                    names.extend(self.entered.try_iter().map(|(name, _room)| name));
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                () = all => names,
+                () = self.doors.attend() => Vec::new(),
+            }
+        }
     }
 
     #[tokio::test]
-    async fn a_small_one_does_not_overtake_a_large_one_that_waits() {
-        let doors = Arc::new(Doors::new(10));
-        let attendant = tokio::spawn({
-            let doors = Arc::clone(&doors);
-            async move { doors.attend().await }
-        });
-        let order = knocking(&doors, &[(6, 1), (6, 2), (1, 3)]);
-        let (first, room) = order.try_recv().expect("there is room for the first");
-        assert_eq!(first, 1);
-        assert!(order.try_recv().is_err(), "the third waits behind the second");
-        drop(room);
-        tokio::task::yield_now().await;
-        let entered: Vec<u32> = order.try_iter().map(|(name, _room)| name).collect();
-        assert_eq!(entered, [2, 3]);
-        attendant.abort();
+    async fn the_small_one_of_a_visitor_does_not_overtake_its_large_one() {
+        let (entrance, visitor) = (Entrance::with_room(10), Visitor::new());
+        for (bytes, name) in [(12, 1), (60, 2), (1, 3), (1, 4)] {
+            entrance.knock(visitor, bytes, name);
+        }
+        assert_eq!(entrance.doors.waiting(), 3, "the first brought more than there is room for");
+        assert_eq!(entrance.everybody().await, [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn who_comes_once_does_not_wait_for_all_of_who_floods() {
+        let (entrance, flooding) = (Entrance::with_room(1), Visitor::new());
+        for name in 0..100 {
+            entrance.knock(flooding, 50, name);
+        }
+        entrance.knock(Visitor::new(), 8, 1_000);
+        entrance.knock(Visitor::new(), 8, 1_001);
+        let names = entrance.everybody().await;
+        // One of the flood is inside, and one began where they did.
+        assert_eq!(names[2..4], [1_000, 1_001]);
+        let flood: Vec<u32> = names.into_iter().filter(|name| *name < 1_000).collect();
+        assert!(flood.into_iter().eq(0..100), "what one visitor brings keeps its order");
     }
 
     #[test]
     fn closed_doors_turn_everybody_away() {
-        let doors = Doors::new(1);
-        let order = knocking(&doors, &[(1, 1), (1, 2)]);
-        doors.close();
-        let later = knocking(&doors, &[(1, 3)]);
-        let entered: Vec<_> = order
-            .try_iter()
-            .chain(later.try_iter())
-            .map(|(name, room)| (name, room.is_some()))
-            .collect();
+        let (entrance, visitor) = (Entrance::with_room(1), Visitor::new());
+        entrance.knock(visitor, 1, 1);
+        entrance.knock(visitor, 1, 2);
+        entrance.doors.close();
+        entrance.knock(visitor, 1, 3);
+        let entered: Vec<_> =
+            entrance.entered.try_iter().map(|(name, room)| (name, room.is_some())).collect();
         assert_eq!(entered, [(1, true), (2, false), (3, false)]);
     }
 }

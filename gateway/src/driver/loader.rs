@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_core::codec::DecodeError;
-use tidegate_core::codec::row::{decode_key, decode_row, encode_key, encode_range, encode_row};
+use tidegate_core::codec::row::{
+    append_key, append_row, decode_key, decode_row, encode_key, encode_range,
+};
 use tidegate_core::id::{LoadId, Lsn};
 use tidegate_core::partition::FlushBatch;
 use tidegate_core::partition::effect::LoadRequest;
@@ -99,17 +101,43 @@ pub async fn load_all(
 
 /// Writes a flush, and returns once it is durable.
 pub async fn flush(store: &dyn PartitionStore, batch: FlushBatch) -> Result<Lsn, RowError> {
-    let applied = (RowKey::Applied, Some(Row::Lsn(batch.applied)));
-    let changes: Vec<_> = batch
-        .rows
-        .iter()
-        .chain([&applied])
-        .map(|(key, row)| (encode_key(key).into(), row.as_ref().map(|row| encode_row(row).into())))
-        .collect();
+    let FlushBatch { applied, mut rows } = batch;
+    rows.push((RowKey::Applied, Some(Row::Lsn(applied))));
+    let changes = encode(rows).await;
     let bytes: usize = changes.iter().map(bytes_of).sum();
     patiently(|| store.commit(changes.clone())).await?;
     metrics::counter!("tidegate_store_flushed_bytes_total").increment(bytes as u64);
-    Ok(batch.applied)
+    Ok(applied)
+}
+
+/// Rows that are encoded before others may go on, in bytes.
+const ENCODED_BYTES: usize = 256 << 10;
+
+/// Encodes rows in portions, each of which lies in bytes of its own. Gives way to others between them.
+async fn encode(rows: Vec<(RowKey, Option<Row>)>) -> Vec<(Bytes, Option<Bytes>)> {
+    let mut changes = Vec::with_capacity(rows.len());
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let (mut bytes, mut places) = (Vec::with_capacity(ENCODED_BYTES), Vec::new());
+        for (key, row) in rows.by_ref() {
+            append_key(&key, &mut bytes);
+            let middle = bytes.len();
+            if let Some(row) = &row {
+                append_row(row, &mut bytes);
+            }
+            places.push((middle, bytes.len(), row.is_some()));
+            if bytes.len() >= ENCODED_BYTES {
+                break;
+            }
+        }
+        let (bytes, mut start) = (Bytes::from(bytes), 0);
+        for (middle, end, is_there) in places {
+            changes.push((bytes.slice(start..middle), is_there.then(|| bytes.slice(middle..end))));
+            start = end;
+        }
+        tokio::task::yield_now().await;
+    }
+    changes
 }
 
 fn bytes_of((key, row): &(Bytes, Option<Bytes>)) -> usize {

@@ -154,6 +154,8 @@ pub struct Shared {
     pub budget: Arc<Budget>,
     /// Held by loads of rows from their begin until their rows were taken in, which bounds the memory of all of them.
     pub load_slots: Arc<Semaphore>,
+    /// Held by flushes of rows, which bounds how many rows are on their way into the store.
+    pub flush_slots: Arc<Semaphore>,
     /// The function types that metrics tell apart.
     pub labels: FunctionLabels,
     /// When rows are written behind.

@@ -130,7 +130,12 @@ impl Driver {
             durable: shared.log.durable(),
             pressure: shared.budget.pressure(),
             long_log: shared.retention.long(),
-            writing: WriteBehind::new(shared.flush.interval, partition.id(), shared.peers.len()),
+            writing: WriteBehind::new(
+                shared.flush.interval,
+                partition.id(),
+                shared.peers.len(),
+                Arc::clone(&shared.flush_slots),
+            ),
         };
         Self {
             around,

@@ -1,12 +1,16 @@
-//! Write-behind: when durable rows go to the store, one flush at a time.
+//! Write-behind: when durable rows go to the store, one flush at a time in each partition, and a few on the whole node: each holds
+//! its rows several times over until the store has written them.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::id::{Lsn, PartitionId};
 use tidegate_core::partition::FlushBatch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::PollSemaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
@@ -24,6 +28,9 @@ pub(super) struct WriteBehind {
     /// Not before, however much presses.
     earliest: Instant,
     pressing: bool,
+    /// The line of all partitions for a slot, in which a place is kept.
+    slots: PollSemaphore,
+    slot: Option<OwnedSemaphorePermit>,
     under_way: Option<AbortOnDropHandle<Result<Lsn, RowError>>>,
 }
 
@@ -38,17 +45,27 @@ pub(super) enum Turn {
 
 impl WriteBehind {
     /// The partitions of a node take their turns over the interval, so that they do not all flush at once.
-    pub(super) fn new(interval: Duration, partition: PartitionId, partitions: usize) -> Self {
+    pub(super) fn new(
+        interval: Duration,
+        partition: PartitionId,
+        partitions: usize,
+        slots: Arc<Semaphore>,
+    ) -> Self {
         let share = f64::from(partition.0 + 1) / partitions.max(1) as f64;
         let now = Instant::now();
         let due = now + interval.mul_f64(share.min(1.0));
-        Self { interval, due, earliest: now, pressing: false, under_way: None }
+        let slots = PollSemaphore::new(slots);
+        Self { interval, due, earliest: now, pressing: false, slots, slot: None, under_way: None }
     }
 
     /// Resolves when there is something to do. May be dropped and called again.
     pub(super) async fn turn(&mut self) -> Turn {
         let Some(flush) = &mut self.under_way else {
             sleep_until(self.next()).await;
+            if self.slot.is_none() {
+                // Nobody closes the slots; a flush without one would still be a flush.
+                self.slot = poll_fn(|context| self.slots.poll_acquire(context)).await;
+            }
             return Turn::Begin;
         };
         let ended = flush.await;
@@ -64,7 +81,12 @@ impl WriteBehind {
     /// Whether a flush may begin now. What presses makes it begin before it is due; later if it may not begin yet.
     pub(super) fn may_begin(&mut self, pressing: bool) -> bool {
         self.pressing = pressing;
-        self.under_way.is_none() && Instant::now() >= self.next()
+        let may = self.slot.is_some() && self.under_way.is_none() && Instant::now() >= self.next();
+        if !may {
+            // What pressed when the slot was asked for does so no longer; others need it.
+            self.slot = None;
+        }
+        may
     }
 
     /// Whether nothing is on its way into the store.
@@ -74,11 +96,18 @@ impl WriteBehind {
 
     /// Begins to write rows into the store.
     pub(super) fn begin(&mut self, flush: Flush, batch: FlushBatch) {
-        self.under_way = Some(AbortOnDropHandle::new(tokio::spawn(flush.run(batch))));
+        let slot = self.slot.take();
+        let flushing = async move {
+            let ended = flush.run(batch).await;
+            drop(slot);
+            ended
+        };
+        self.under_way = Some(AbortOnDropHandle::new(tokio::spawn(flushing)));
     }
 
-    /// There was nothing to write.
+    /// There was nothing to write, or everything is written.
     pub(super) fn rest(&mut self) {
+        self.slot = None;
         self.due = Instant::now() + self.interval;
         self.earliest = Instant::now() + BREATH;
     }

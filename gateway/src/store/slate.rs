@@ -5,6 +5,7 @@
 //! that goes back stops nothing. The formats of SlateDB are stable between adjacent releases only, so its version is
 //! pinned exactly.
 
+mod background;
 mod clock;
 mod failure;
 mod meters;
@@ -24,6 +25,7 @@ use slatedb::object_store::local::LocalFileSystem;
 use slatedb::{Db, Settings};
 use tidegate_core::id::PartitionId;
 
+use self::background::Background;
 use self::clock::{DatabaseClock, last_timestamp_ms};
 use self::meters::Meters;
 use self::partition::SlatePartition;
@@ -49,14 +51,15 @@ impl SlateStore {
         create_durably(directory).map_err(|error| unusable(&error))?;
         let files =
             LocalFileSystem::new_with_prefix(directory).map_err(|error| unusable(&error))?;
-        Ok(Self::on(Arc::new(files.with_fsync(true)), options))
+        let background = Background::start().map_err(|error| unusable(&error))?;
+        Ok(Self::on(Arc::new(files.with_fsync(true)), background, options))
     }
 
-    fn on(objects: Arc<dyn ObjectStore>, options: &SlateOptions) -> Self {
+    fn on(objects: Arc<dyn ObjectStore>, background: Background, options: &SlateOptions) -> Self {
         metrics::gauge!("tidegate_store_cache_capacity_bytes").set(options.cache_bytes as f64);
         let cache = Arc::new(cache(options.cache_bytes));
         let settings = settings::settings(options);
-        Self { databases: Arc::new(Databases { objects, cache, settings }) }
+        Self { databases: Arc::new(Databases { objects, cache, settings, background }) }
     }
 }
 
@@ -78,20 +81,22 @@ struct Databases {
     objects: Arc<dyn ObjectStore>,
     cache: Arc<SplitCache>,
     settings: Settings,
+    background: Background,
 }
 
 impl Databases {
     async fn open(&self, partition: PartitionId) -> Result<Db, slatedb::Error> {
         let path = database_path(partition);
         let admin = Admin::builder(path.clone(), Arc::clone(&self.objects)).build();
-        let clock = DatabaseClock::starting_at(last_timestamp_ms(&admin).await?);
-        Db::builder(path, Arc::clone(&self.objects))
+        let builder = Db::builder(path, Arc::clone(&self.objects))
             .with_settings(self.settings.clone())
-            .with_system_clock(Arc::new(clock))
             .with_metrics_recorder(Arc::new(Meters(partition)))
-            .with_db_cache(Arc::clone(&self.cache) as Arc<dyn DbCache>, u64::from(partition.0))
-            .build()
-            .await
+            .with_db_cache(Arc::clone(&self.cache) as Arc<dyn DbCache>, u64::from(partition.0));
+        let opening = async move {
+            let clock = DatabaseClock::starting_at(last_timestamp_ms(&admin).await?);
+            builder.with_system_clock(Arc::new(clock)).build().await
+        };
+        self.background.run(opening).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use tidegate::driver::FlushPolicy;
-use tidegate::ingress::{Door, DoorError, Inbound};
+use tidegate::ingress::{Door, DoorError, Inbound, Visitor};
 use tidegate::log::NodeLog;
 use tidegate::log::memory::SyncMode;
 use tokio::time::sleep;
@@ -76,11 +76,11 @@ async fn who_waits_at_the_doors_is_let_in_in_order() {
     let id = id_in(0);
     let filling = fill(&node, &id);
     sleep(Duration::from_secs(1)).await;
-    let mut sends = FuturesOrdered::new();
+    let (visitor, mut sends) = (Visitor::new(), FuturesOrdered::new());
     for number in 0..50 {
         let argument = value(&number.to_string());
         let inbound = Inbound { target: address("queue"), argument, idempotency: None };
-        sends.push_back(node.door.send(vec![inbound]));
+        sends.push_back(node.door.send(visitor, vec![inbound]));
     }
     tokio::select! {
         _ = sends.next() => panic!("somebody was let in"),

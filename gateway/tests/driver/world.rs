@@ -14,7 +14,7 @@ use tidegate::driver::retention::LogRetention;
 use tidegate::driver::{DriverFailure, FlushPolicy, Shared, inbox};
 use tidegate::egress::Sink;
 use tidegate::egress::open::{Egresses, Open};
-use tidegate::ingress::{Door, DoorError, Inbound, Outcome};
+use tidegate::ingress::{Door, DoorError, Inbound, Outcome, Visitor};
 use tidegate::log::memory::{MemoryLog, SyncMode};
 use tidegate::log::{
     AppendTicket, FrameNumber, History, HistoryError, LogFailure, LoggedStep, NodeLog, Sealed,
@@ -212,6 +212,7 @@ impl Deployment {
             peers: handles.clone(),
             budget: budget.clone(),
             load_slots: Arc::new(Semaphore::new(16)),
+            flush_slots: Arc::new(Semaphore::new(1)),
             labels: FunctionLabels::default(),
             flush: life.flush,
             failed,
@@ -275,7 +276,7 @@ impl Living {
     ) -> JoinHandle<Result<Outcome, DoorError>> {
         let (door, inbound) = (self.door.clone(), inbound(target, argument, key));
         tokio::spawn(async move {
-            let exception = door.send(vec![inbound]).await.pop();
+            let exception = door.send(Visitor::new(), vec![inbound]).await.pop();
             exception.map_or(Ok(Outcome::Accepted), |(_, outcome)| outcome)
         })
     }

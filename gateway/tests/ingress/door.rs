@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
-use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent};
+use tidegate::ingress::{Door, DoorError, EgressRecord, Inbound, Outcome, Sent, Visitor};
 use tidegate::payload::{JSON, STRING, wrap_text};
 use tidegate_core::address::{Address, EgressId, Typename};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
@@ -125,7 +125,7 @@ impl FakeDoor {
 
 #[async_trait]
 impl Door for FakeDoor {
-    fn send(&self, messages: Vec<Inbound>) -> Sent {
+    fn send(&self, _: Visitor, messages: Vec<Inbound>) -> Sent {
         self.arrived.lock().unwrap().extend(messages.iter().cloned());
         self.waiting.send_modify(|waiting| *waiting += messages.len());
         {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::problem::Problem;
-use crate::ingress::{Door, DoorError, Exceptions, Inbound, Outcome};
+use crate::ingress::{Door, DoorError, Exceptions, Inbound, Outcome, Visitor};
 
 /// What became of a line or a record with all its messages.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,7 +17,8 @@ pub(super) enum Delivered {
 /// Sends the messages of one record.
 pub(super) async fn deliver(door: &dyn Door, messages: Vec<Inbound>) -> Result<Delivered, Problem> {
     let places = 0..messages.len();
-    combine(&places, &mut door.send(messages).await.into_iter().peekable())
+    let exceptions = door.send(Visitor::new(), messages).await;
+    combine(&places, &mut exceptions.into_iter().peekable())
 }
 
 /// Takes what is said of a line out of what is said of all that was sent, given the places of its messages. Lines come one

@@ -10,7 +10,7 @@ use super::budget::Share;
 use super::delivery::{Delivered, combine};
 use super::limits::HttpLimits;
 use super::problem::Problem;
-use crate::ingress::{Door, Inbound, Sent};
+use crate::ingress::{Door, Inbound, Sent, Visitor};
 
 /// A portion is sent when it has as many lines, or bytes.
 const PORTION_LINES: usize = 256;
@@ -83,6 +83,7 @@ pub(super) struct Answered {
 
 /// The lines under way.
 pub(super) struct Window {
+    visitor: Visitor,
     portions: FuturesOrdered<BoxFuture<'static, Answered>>,
     lines: usize,
     bytes: usize,
@@ -93,6 +94,7 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new(limits: &HttpLimits) -> Self {
         Self {
+            visitor: Visitor::new(),
             portions: FuturesOrdered::new(),
             lines: 0,
             bytes: 0,
@@ -118,7 +120,7 @@ impl Window {
         let Portion { lines, messages, share, bytes } = portion;
         self.lines += lines.len();
         self.bytes += bytes;
-        let sent = door.send(messages);
+        let sent = door.send(self.visitor, messages);
         self.portions.push_back(answer(lines, sent, share, bytes).boxed());
     }
 

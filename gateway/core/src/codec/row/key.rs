@@ -60,47 +60,53 @@ mod table {
 /// The bytes of a key.
 #[must_use]
 pub fn encode_key(key: &RowKey) -> Vec<u8> {
-    let mut out = place_of(key).to_vec();
+    let mut out = Vec::new();
+    append_key(key, &mut out);
+    out
+}
+
+/// Appends the bytes of a key to `out`.
+pub fn append_key(key: &RowKey, out: &mut Vec<u8>) {
+    out.extend_from_slice(&place_of(key));
     match key {
         RowKey::Applied
         | RowKey::Epoch
         | RowKey::NextSequence
         | RowKey::Keys
         | RowKey::ParkedCount => {}
-        RowKey::Parked(address) => put_address(&mut out, address),
+        RowKey::Parked(address) => put_address(out, address),
         RowKey::Peer(partition)
         | RowKey::OutboxNext(partition)
-        | RowKey::OutboxTrimmed(partition) => put_u16(&mut out, partition.0),
-        RowKey::Source(source) => put_text(&mut out, source),
+        | RowKey::OutboxTrimmed(partition) => put_u16(out, partition.0),
+        RowKey::Source(source) => put_text(out, source),
         RowKey::Specs(name) | RowKey::EgressNext(name) | RowKey::EgressTrimmed(name) => {
-            put_text(&mut out, name.as_str());
+            put_text(out, name.as_str());
         }
-        RowKey::Pause(subject) => put_subject(&mut out, subject),
+        RowKey::Pause(subject) => put_subject(out, subject),
         RowKey::Mailbox(address, sequence) => {
-            put_address(&mut out, address);
-            put_u64(&mut out, sequence.0);
+            put_address(out, address);
+            put_u64(out, sequence.0);
         }
         RowKey::Timer(timer) => {
-            put_u64(&mut out, timer.fire_at.0);
-            put_u64(&mut out, timer.id.0);
+            put_u64(out, timer.fire_at.0);
+            put_u64(out, timer.id.0);
         }
         RowKey::Token(address, text)
         | RowKey::Value(address, text)
         | RowKey::Expiry(address, text) => {
-            put_address(&mut out, address);
-            put_text(&mut out, text);
+            put_address(out, address);
+            put_text(out, text);
         }
         RowKey::Outbox(partition, sequence) => {
-            put_u16(&mut out, partition.0);
-            put_u64(&mut out, sequence.0);
+            put_u16(out, partition.0);
+            put_u64(out, sequence.0);
         }
         RowKey::Egress(egress, sequence) => {
-            put_text(&mut out, egress.as_str());
-            put_u64(&mut out, sequence.0);
+            put_text(out, egress.as_str());
+            put_u64(out, sequence.0);
         }
         RowKey::Request(request) => out.extend_from_slice(&request.0.to_be_bytes()),
     }
-    out
 }
 
 /// The key of bytes that `encode_key` wrote. It is an error if it lies where it does not belong.

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-pub use self::key::{decode_key, encode_key, encode_range, head_range};
+pub use self::key::{append_key, decode_key, encode_key, encode_range, head_range};
 use super::DecodeError;
 use super::durable::Durable;
 use super::reader::Reader;
@@ -48,8 +48,13 @@ mod kind {
 #[must_use]
 pub fn encode_row(row: &Row) -> Vec<u8> {
     let mut out = Vec::new();
-    FORMAT.seal(&mut out, |out| row.write(out));
+    append_row(row, &mut out);
     out
+}
+
+/// Appends the bytes of a row to `out`.
+pub fn append_row(row: &Row, out: &mut Vec<u8>) {
+    FORMAT.seal(out, |out| row.write(out));
 }
 
 /// The row of a key; one of another kind than the key's is an error. Its payload is a slice of `row`.

@@ -1,0 +1,42 @@
+//! The thread on which databases write, merge and tidy up. Whoever answers a client does not stand in line behind a file that is
+//! being written.
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::AbortOnDropHandle;
+
+/// One thread for all databases: what they do in the background may take its time, and each file that is written at once takes
+/// memory.
+pub(super) struct Background(Option<Runtime>);
+
+impl Background {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("tidegate-store")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Does work there until this is dropped; what it spawns stays there.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let Some(runtime) = &self.0 else { return work.await };
+        // The runtime lives longer than who waits.
+        let done = AbortOnDropHandle::new(runtime.spawn(work)).await;
+        done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Waiting for it is not allowed on the threads of another runtime, and nothing that it does still matters.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
