@@ -13,6 +13,8 @@ macro_rules! counter {
             pub const NONE: Self = Self(0);
             /// The first one that is ever used.
             pub const FIRST: Self = Self(1);
+            /// Behind every one that is ever used.
+            pub const BEHIND: Self = Self(u64::MAX);
 
             /// The one that follows this one.
             #[must_use]

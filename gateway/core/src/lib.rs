@@ -21,6 +21,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod codec;
+mod footprint;
 pub mod id;
 pub mod limits;
 pub mod message;

@@ -7,6 +7,7 @@ use core::mem::size_of;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::footprint::{allocated, counted, room};
 use crate::id::{Epoch, PartitionId, Sequence, Ticket, Timestamp};
 use crate::trace::TraceContext;
 
@@ -48,10 +49,30 @@ impl TypedValue {
     /// What it counts for in the bounds: bytes of payload, name, metadata and trace plus the struct.
     #[must_use]
     pub fn cost(&self) -> usize {
+        size_of::<Self>() + self.content()
+    }
+
+    /// Bytes of payload, name, metadata and trace.
+    fn content(&self) -> usize {
         let metadata: usize =
             self.metadata.iter().map(|entry| entry.len() + size_of::<Bytes>()).sum();
         let trace = self.trace.as_ref().map_or(0, |trace| trace.cost());
-        size_of::<Self>() + self.typename.len() + self.value.len() + metadata + trace
+        self.typename.len() + self.value.len() + metadata + trace
+    }
+
+    /// The same, with the count that a payload gets once it is shared.
+    pub(crate) fn footprint_shared(&self) -> usize {
+        let count = if self.value.is_empty() { 0 } else { allocated(3 * size_of::<usize>()) };
+        self.footprint() + count
+    }
+
+    /// What it takes of memory beside the struct, in bytes. All messages of a stream share the name of their type, as do all
+    /// values of a name, but others have their own: it counts for its letters alone.
+    pub(crate) fn footprint(&self) -> usize {
+        let metadata: usize = self.metadata.iter().map(|entry| allocated(entry.len())).sum();
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.footprint());
+        let payload = allocated(self.value.len());
+        payload + self.typename.len() + room::<Bytes>(self.metadata.capacity()) + metadata + trace
     }
 }
 
@@ -73,7 +94,14 @@ impl Message {
     #[must_use]
     pub fn cost(&self) -> usize {
         let request = self.request.as_ref().map_or(0, |request| request.cost());
-        size_of::<Self>() + self.argument.cost() + request
+        size_of::<Self>() + self.argument.content() + request
+    }
+
+    /// What it takes of memory, in bytes, however many hold it.
+    pub(crate) fn footprint(&self) -> usize {
+        let caller = self.caller.as_ref().map_or(0, |caller| counted(caller.id.len()));
+        let request = self.request.as_ref().map_or(0, |request| request.footprint());
+        counted(size_of::<Self>()) + caller + self.argument.footprint() + request
     }
 }
 
@@ -92,7 +120,13 @@ impl Envelope {
     /// What it counts for in the bounds, in bytes.
     #[must_use]
     pub fn cost(&self) -> usize {
-        size_of::<Self>() + self.target.id.len() + self.argument.cost()
+        size_of::<Self>() + self.target.id.len() + self.argument.content()
+    }
+
+    /// What it takes of memory beside the struct, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let caller = self.caller.as_ref().map_or(0, |caller| counted(caller.id.len()));
+        caller + counted(self.target.id.len()) + self.argument.footprint_shared()
     }
 }
 
@@ -176,6 +210,10 @@ impl ClientRequest {
 
     fn cost(&self) -> usize {
         size_of::<Self>() + self.key.len()
+    }
+
+    pub(crate) fn footprint(&self) -> usize {
+        counted(size_of::<Self>()) + counted(self.key.len())
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::string::String;
 use core::fmt::Write as _;
 use core::mem::size_of;
 
+use crate::footprint::{allocated, counted};
 use crate::id::Timestamp;
 use crate::limits::TRACE_STATE_BYTES_MAX;
 
@@ -84,6 +85,11 @@ impl TraceContext {
     #[must_use]
     pub fn cost(&self) -> usize {
         size_of::<Self>() + self.state.as_ref().map_or(0, |state| state.len())
+    }
+
+    /// What it takes of memory, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        counted(size_of::<Self>()) + allocated(self.state.as_ref().map_or(0, |state| state.len()))
     }
 }
 

@@ -32,6 +32,9 @@ const MESSAGE: &[u8] = &[b'x'; 100];
 const RESIDENT_BYTES: usize = 1 << 30;
 const NOW: Timestamp = Timestamp(1_000_000);
 
+/// Rounds after which what changed is flushed while keys are used for the first time.
+const WARM_ROUNDS: u64 = 32;
+
 /// A partition, the clients that send to its addresses in turn, and the functions that answer.
 pub(crate) struct Workload {
     partition: Partition,
@@ -73,7 +76,7 @@ impl Workload {
             groups: Vec::new(),
             targets: (0..keys).map(target).collect(),
             payload: TypedValue::new("bench/payload", Bytes::from_static(MESSAGE)),
-            value: TypedValue::new(VALUE_TYPE, Bytes::from_static(&[0; 8])),
+            value: TypedValue::new(VALUE_TYPE, Bytes::copy_from_slice(&[0; 8])),
             sent: 0,
             buffer: Vec::new(),
         }
@@ -92,8 +95,14 @@ impl Workload {
         self.handle(Event::InvocationIncomplete { batch, missing });
         self.take();
         self.answer();
-        while self.sent < self.targets.len() as u64 {
+        for round in 1.. {
+            if self.sent >= self.targets.len() as u64 {
+                break;
+            }
             self.round();
+            if round % WARM_ROUNDS == 0 {
+                self.flush();
+            }
         }
         self.flush();
     }
@@ -111,7 +120,7 @@ impl Workload {
         while !self.groups.is_empty() {
             self.answer();
         }
-        self.handle(Event::RecordsDurable { lsn: self.partition.lsn() });
+        self.durable();
     }
 
     /// Messages arrive; no function answers yet.
@@ -121,6 +130,21 @@ impl Workload {
         }
         self.sent += messages;
         self.take();
+    }
+
+    /// Messages of their own payloads arrive and become durable; no function answers.
+    pub(crate) fn crowd(&mut self, messages: u64) {
+        for _ in 0..messages {
+            self.payload.value = Bytes::copy_from_slice(MESSAGE);
+            self.fill(1);
+        }
+        // Who was invoked has its group beside what waits, which is not what is looked at here.
+        self.groups.clear();
+        self.durable();
+    }
+
+    fn durable(&mut self) {
+        self.handle(Event::RecordsDurable { lsn: self.partition.lsn() });
     }
 
     pub(crate) fn memory(&self) -> Memory {
@@ -139,14 +163,15 @@ impl Workload {
     fn answer(&mut self) {
         let answers: Vec<_> = self.groups.drain(..).map(|group| group.batch).collect();
         for batch in answers {
-            let modify = Mutation::Modify(VALUE.into(), self.value.clone());
+            let value = Bytes::copy_from_slice(&self.value.value);
+            let modify = Mutation::Modify(VALUE.into(), TypedValue { value, ..self.value.clone() });
             let response = Box::new(Response { mutations: vec![modify], ..Response::default() });
             self.handle(Event::InvocationSucceeded { batch, response });
         }
         self.take();
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         black_box(self.partition.begin_flush());
         self.handle(Event::FlushCommitted);
     }

@@ -14,6 +14,10 @@ use super::schedule::Slot;
 use super::values::Held;
 use crate::address::{Address, FunctionType};
 use crate::id::{Sequence, Timestamp};
+use crate::limits::Limits;
+
+/// The part of what may be resident that one mailbox may have while there is room, as a divisor.
+const MAILBOX_SHARE: usize = 4;
 
 impl Partition {
     /// Lets an address go on if nothing is under way for it and it has work.
@@ -58,16 +62,20 @@ impl Partition {
     }
 
     fn spill_mailbox(&mut self, address: &Address) {
+        let mailbox_most = self.mailbox_most();
         let Some(resident) = self.state.seek_resident(address) else { return };
-        if resident.mailbox.bytes() <= self.limits.mailbox_bytes {
-            return;
+        let (bytes, keep) = (mailbox_most, self.schedule.messages_in_flight(address));
+        if resident.mailbox.is_beyond(bytes, keep) {
+            self.state.change_resident(address, |resident| resident.mailbox.spill(bytes, keep));
         }
-        let keep = match self.schedule.slot(address) {
-            Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) => flight.messages,
-            _ => 1,
-        };
-        let bytes = self.limits.mailbox_bytes;
-        self.state.change_resident(address, |resident| resident.mailbox.spill(bytes, keep));
+    }
+
+    /// How much of a mailbox may be in memory: a good part of everything while there is room, little when there is not.
+    const fn mailbox_most(&self) -> usize {
+        let Limits { resident_bytes, mailbox_bytes, .. } = self.limits;
+        let share = resident_bytes / MAILBOX_SHARE;
+        let plenty = self.state.residents.bytes() < self.bytes_for_cold();
+        if plenty && share > mailbox_bytes { share } else { mailbox_bytes }
     }
 
     /// The rows without which the next group of an address cannot be formed, and how many of its declared values
@@ -107,16 +115,17 @@ impl Partition {
         let more_after = sequence_of(ranged.more_after.as_ref(), address);
         let rows = ranged.rows.into_iter().map(|(_, row)| row);
         let parked = keyed.contains_key(&RowKey::parked(address.clone()));
-        self.state.change_resident(address, |resident| {
+        if let Some(resident) = self.state.resident(address) {
+            let headless = resident.mailbox.wants_rows_from().is_some();
             let unknown = resident.values.unknown(&specs[..known]).iter();
             let found: Vec<_> = unknown
                 .filter_map(|spec| Some((spec.name.clone(), find_value(address, spec, keyed)?)))
                 .collect();
-            resident.values.learn(known, found.into_iter());
-            if resident.mailbox.wants_rows_from().is_some() {
-                resident.mailbox.refill(rows.filter_map(into_message), more_after);
+            self.state.learn(address, known, found.into_iter());
+            if headless {
+                self.state.refill(address, rows.filter_map(into_message), more_after);
             }
-        });
+        }
         if parked {
             self.schedule.occupy(address, Slot::Parked);
         }
@@ -146,7 +155,12 @@ pub(super) fn value_keys(address: &Address, spec: &ValueSpec, keys: &mut Vec<Row
 fn find_value(address: &Address, spec: &ValueSpec, rows: &BTreeMap<RowKey, Row>) -> Option<Held> {
     let value = RowKey::Value(address.clone(), spec.name.clone());
     let Some(Row::Value(value, expires_at)) = rows.get(&value) else { return None };
-    let mut held = Held { value: value.clone(), expires_at: *expires_at };
+    let mut value = value.clone();
+    if value.typename == spec.typename {
+        // All values of a name share the name of their type.
+        value.typename = spec.typename.clone();
+    }
+    let mut held = Held { value, expires_at: *expires_at };
     if spec.is_refreshable() {
         let expiry = RowKey::Expiry(address.clone(), spec.name.clone());
         if let Some(Row::Expiry(expires_at)) = rows.get(&expiry) {

@@ -146,11 +146,13 @@ impl Partition {
         let refreshable = spec.is_refreshable();
         let change = match value {
             Some(value) => {
+                // All values of a name share the name of their type, which was found to be the same.
+                let value = TypedValue { typename: spec.typename.clone(), ..value };
                 ValueChange::Put { value, expires_at: spec.expires_at(now), refreshable }
             }
             None => ValueChange::Delete { refreshable },
         };
-        Some((name, change))
+        Some((spec.name.clone(), change))
     }
 }
 

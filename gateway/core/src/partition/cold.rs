@@ -11,8 +11,10 @@ use super::effect::{Effects, LoadRequest, RowRange};
 use super::loads::Purpose;
 use super::mailbox::Mailbox;
 use super::overlay::Merged;
+use super::residents::Fate;
 use super::row::{Row, RowKey};
 use super::schedule::Slot;
+use super::state::Smaller;
 use super::turns::may_begin;
 use crate::address::{Address, FunctionType, Typename};
 use crate::id::{LoadId, Sequence, Timestamp};
@@ -255,8 +257,7 @@ impl Partition {
         }
         self.state.admit(address, Mailbox::unknown());
         let messages = rows.into_iter().filter_map(into_message);
-        self.state
-            .change_resident(address, |resident| resident.mailbox.refill(messages, more_after));
+        self.state.refill(address, messages, more_after);
         self.wake(now, address, out);
     }
 
@@ -266,7 +267,7 @@ impl Partition {
     }
 
     /// Below it there is room for cold addresses.
-    const fn bytes_for_cold(&self) -> usize {
+    pub(super) const fn bytes_for_cold(&self) -> usize {
         self.limits.resident_bytes / 4 * 3
     }
 
@@ -282,7 +283,8 @@ impl Partition {
             let over = self.state.residents.bytes() > self.limits.resident_bytes;
             let (schedule, orders) = (&self.schedule, &self.orders);
             let (application, limits) = (&self.application, &self.limits);
-            let left = self.state.let_one_go(|address, resident| {
+            let mailbox_bytes = limits.mailbox_bytes;
+            let smaller = self.state.make_one_smaller(|address, resident| {
                 let may_leave = match schedule.slot(address) {
                     None => resident.mailbox.is_empty(),
                     Some(Slot::Parked | Slot::Held) => true,
@@ -296,14 +298,22 @@ impl Partition {
                     }
                     Some(_) => false,
                 };
-                may_leave && !orders.contains_key(address)
+                let keep = schedule.messages_in_flight(address);
+                if may_leave && !orders.contains_key(address) {
+                    Fate::Leaves
+                } else if over && resident.mailbox.is_beyond(mailbox_bytes, keep) {
+                    Fate::Sheds { bytes: mailbox_bytes, keep }
+                } else {
+                    Fate::Stays
+                }
             });
-            match left {
-                Some((address, waiting)) => {
+            match smaller {
+                Smaller::Left(address, waiting) => {
                     self.cold.fruitless_ticks = 0;
                     self.left(&address, waiting);
                 }
-                None => self.cold.fruitless_ticks += 1,
+                Smaller::Shed => self.cold.fruitless_ticks = 0,
+                Smaller::No => self.cold.fruitless_ticks += 1,
             }
         }
     }

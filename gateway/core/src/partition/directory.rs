@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::address::Address;
+use crate::footprint::counted;
 
 /// The place of an address in tables. It is used again for another one once nobody holds it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -40,8 +41,16 @@ pub(super) struct Directory {
     free: Vec<Handle>,
     /// The one that was sought last; it may be free by now.
     last: Handle,
+    /// What all tables together take for each handle.
+    bytes_per_handle: usize,
+    /// What addresses take that only the overlay holds.
+    overlay_bytes: usize,
     hasher: FixedState,
 }
+
+/// An entry, and a place in a table of which a third is free on average.
+const OWN_BYTES_PER_HANDLE: usize =
+    size_of::<Entry>() + size_of::<Handle>() + (size_of::<(u64, Handle)>() + 1) * 3 / 2;
 
 #[derive(Debug)]
 struct Entry {
@@ -51,6 +60,24 @@ struct Entry {
 }
 
 impl Directory {
+    /// A directory for tables that take so many bytes for each handle.
+    pub(super) fn new(bytes_per_handle: usize) -> Self {
+        Self { bytes_per_handle: bytes_per_handle + OWN_BYTES_PER_HANDLE, ..Self::default() }
+    }
+
+    /// What an address takes of memory in all tables, with its name.
+    ///
+    /// # Panics
+    /// If nobody holds the handle.
+    pub(super) fn bytes(&self, handle: Handle) -> usize {
+        self.bytes_per_handle + counted(self.address(handle).id.len())
+    }
+
+    /// What addresses take of memory that are not resident: only their unflushed rows keep them.
+    pub(super) const fn overlay_bytes(&self) -> usize {
+        self.overlay_bytes
+    }
+
     pub(super) fn find(&self, address: &Address) -> Option<Handle> {
         if self.names(self.last, address) {
             return Some(self.last);
@@ -70,14 +97,31 @@ impl Directory {
     /// The handle of an address, which is held from now on.
     pub(super) fn hold(&mut self, address: &Address, holder: Holder) -> Handle {
         let handle = self.seek(address).unwrap_or_else(|| self.enter(address));
-        self.entries[handle.index()].holders |= holder as u8;
+        let before = self.entries[handle.index()].holders;
+        if before & holder as u8 == 0 {
+            self.set_holders(handle, before | holder as u8);
+        }
         handle
+    }
+
+    /// Whoever is in memory counts what its address takes; if nobody is, the overlay does.
+    fn set_holders(&mut self, handle: Handle, holders: u8) {
+        const OVERLAY: u8 = Holder::Overlay as u8;
+        let before = core::mem::replace(&mut self.entries[handle.index()].holders, holders);
+        if (before == OVERLAY) != (holders == OVERLAY) {
+            let bytes = self.bytes(handle);
+            if holders == OVERLAY {
+                self.overlay_bytes += bytes;
+            } else {
+                self.overlay_bytes -= bytes;
+            }
+        }
     }
 
     /// A holder needs a handle no longer.
     pub(super) fn release(&mut self, handle: Handle, holder: Holder) {
+        self.set_holders(handle, self.entries[handle.index()].holders & !(holder as u8));
         let entry = &mut self.entries[handle.index()];
-        entry.holders &= !(holder as u8);
         if entry.holders == 0
             && let Some(address) = entry.address.take()
         {

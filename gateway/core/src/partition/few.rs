@@ -2,6 +2,9 @@
 
 use alloc::collections::VecDeque;
 
+/// Room for so many further items is kept when they are gone.
+const ROOM_KEPT: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Few<T> {
     /// None only if the queue is empty.
@@ -16,6 +19,11 @@ impl<T> Default for Few<T> {
 }
 
 impl<T> Few<T> {
+    /// Items beside the first one for which there is room.
+    pub(super) fn capacity(&self) -> usize {
+        self.rest.capacity()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
@@ -51,6 +59,9 @@ impl<T> Few<T> {
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let first = self.first.take();
         self.first = self.rest.pop_front();
+        if self.rest.is_empty() && self.rest.capacity() > ROOM_KEPT {
+            self.rest = VecDeque::new();
+        }
         first
     }
 

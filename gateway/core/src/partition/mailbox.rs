@@ -2,22 +2,32 @@
 //!
 //! The head is in memory, the rest may be in rows only. While any of the tail is in rows, new messages bypass memory, so
 //! that what is in memory is always a contiguous part from the head on.
+//!
+//! A message is shared with its row in the overlay until the store has that row. The overlay counts it as long, so nothing is
+//! gained by dropping it here; the mailbox counts it afterwards.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use super::planted::{Bug, Planted};
+use crate::footprint::room;
 use crate::id::Sequence;
 use crate::message::Message;
 
 #[derive(Debug)]
 pub(super) struct Mailbox {
     messages: VecDeque<Arc<Message>>,
-    bytes: usize,
+    /// Of the messages whose rows the store has.
+    stored_bytes: usize,
+    /// The rows of messages from this number on are not in the store yet.
+    unflushed: Sequence,
     tail: Tail,
     /// The last message that was ever in memory: rows up to it need not be read again.
     seen: Sequence,
 }
+
+/// Room for so many messages is kept whatever happens.
+const ROOM_KEPT: usize = 64;
 
 /// What follows the messages in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,15 +41,20 @@ pub(super) enum Tail {
 impl Mailbox {
     /// A mailbox that is known to hold nothing.
     pub(super) const fn empty() -> Self {
-        Self { messages: VecDeque::new(), bytes: 0, tail: Tail::Empty, seen: Sequence::NONE }
+        Self::before(Tail::Empty)
     }
 
     /// A mailbox of which only rows know what it holds.
     pub(super) const fn unknown() -> Self {
+        Self::before(Tail::InRows { count: None })
+    }
+
+    const fn before(tail: Tail) -> Self {
         Self {
             messages: VecDeque::new(),
-            bytes: 0,
-            tail: Tail::InRows { count: None },
+            stored_bytes: 0,
+            unflushed: Sequence::BEHIND,
+            tail,
             seen: Sequence::NONE,
         }
     }
@@ -48,8 +63,15 @@ impl Mailbox {
         &self.messages
     }
 
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// What it takes of memory beside the struct and what the overlay counts.
+    pub(super) fn bytes(&self) -> usize {
+        self.stored_bytes + room::<Arc<Message>>(self.messages.capacity())
+    }
+
+    /// Whether leaving messages to the rows would free memory: it holds more than so many bytes, and more than the first
+    /// `keep` messages.
+    pub(super) fn is_beyond(&self, bytes: usize, keep: usize) -> bool {
+        self.stored_bytes > bytes && self.messages.len() > keep.max(1)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,12 +98,20 @@ impl Mailbox {
             Tail::InRows { count } if !planted.has(Bug::TailOvertaken) => {
                 *count = count.map(|count| count + 1);
             }
-            _ => self.hold(message),
+            _ => {
+                self.unflushed = self.unflushed.min(message.sequence);
+                self.hold(message);
+            }
         }
     }
 
+    /// What a message counts for here.
+    fn share_of(&self, message: &Message) -> usize {
+        if message.sequence < self.unflushed { message.footprint() } else { 0 }
+    }
+
     fn hold(&mut self, message: Arc<Message>) {
-        self.bytes += message.cost();
+        self.stored_bytes += self.share_of(&message);
         self.seen = message.sequence;
         self.messages.push_back(message);
     }
@@ -94,25 +124,43 @@ impl Mailbox {
         for sequence in sequences {
             let message = self.messages.pop_front().expect("consumed messages are in memory");
             assert_eq!(message.sequence, *sequence, "ORD-2: messages are consumed from the head");
-            self.bytes -= message.cost();
+            self.stored_bytes -= self.share_of(&message);
         }
+        self.shrink();
+    }
+
+    /// Gives back most of the room that a crowd has left.
+    fn shrink(&mut self) {
+        let (room, taken) = (self.messages.capacity(), self.messages.len());
+        if room > ROOM_KEPT && taken < room / 4 {
+            self.messages.shrink_to(taken * 2);
+        }
+    }
+
+    /// The store has the rows of messages before `unflushed`: from now on they count here.
+    pub(super) fn flushed(&mut self, unflushed: Sequence) {
+        let from = self.messages.partition_point(|message| message.sequence < self.unflushed);
+        let news = self.messages.range(from..).take_while(|message| message.sequence < unflushed);
+        self.stored_bytes += news.map(|message| message.footprint()).sum::<usize>();
+        self.unflushed = unflushed;
     }
 
     /// Leaves what is beyond a number of bytes to the rows, but keeps the first `keep` messages.
     pub(super) fn spill(&mut self, bytes: usize, keep: usize) {
-        while self.bytes > bytes && self.messages.len() > keep.max(1) {
+        while self.is_beyond(bytes, keep) {
             let Some(message) = self.messages.pop_back() else { return };
-            self.bytes -= message.cost();
+            self.stored_bytes -= self.share_of(&message);
             self.seen = message.sequence.previous();
             self.tail = match self.tail {
                 Tail::Empty => Tail::InRows { count: Some(1) },
                 Tail::InRows { count } => Tail::InRows { count: count.map(|count| count + 1) },
             };
         }
+        self.shrink();
     }
 
     /// The next messages were read from rows, up to `more_after` if further ones may follow. None may have been found up to
-    /// there: the store still has rows that are removed.
+    /// there: the store still has rows that are removed. It has no rows from `unflushed` on.
     ///
     /// # Panics
     /// If messages that were counted are missing: a row was lost, which must never be skipped.
@@ -120,7 +168,9 @@ impl Mailbox {
         &mut self,
         messages: impl Iterator<Item = Arc<Message>>,
         more_after: Option<Sequence>,
+        unflushed: Sequence,
     ) {
+        self.flushed(unflushed);
         let last = self.messages.back().map_or(Sequence::NONE, |message| message.sequence);
         let mut read = 0;
         for message in messages {

@@ -87,12 +87,13 @@ pub struct Partition {
     tally: Tally,
 }
 
-/// How much memory a partition uses, in bytes.
+/// How much memory a partition uses, in bytes. What is shared counts once, so that the sum is what a process has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Memory {
-    /// Copies of rows: bounded by the partition itself.
+    /// Copies of rows that the store has: bounded by the partition itself.
     pub resident: usize,
-    /// Rows that wait to be flushed: bounded by flushing in time and by closing the doors.
+    /// Rows that wait to be flushed, with what their copies share with them: bounded by flushing in time and by closing the
+    /// doors. What is flushed and still in use is resident then.
     pub dirty: usize,
     /// Messages of clients that wait for a look at their idempotency key.
     pub doors: usize,
@@ -135,7 +136,7 @@ impl Partition {
             Event::TurnsGranted { function, count } => self.turns_granted(function, count),
             Event::ReadRequested { ticket, read } => self.read(ticket, read, out),
             Event::RecordsDurable { lsn } => self.state.overlay.advance(lsn),
-            Event::FlushCommitted => self.flush_committed(),
+            Event::FlushCommitted => self.state.flush_committed(),
             Event::ApplicationChanged(application) => {
                 self.application_changed(now, application, out);
             }
@@ -161,18 +162,12 @@ impl Partition {
         overlay.begin_flush(planted, live, directory)
     }
 
-    fn flush_committed(&mut self) {
-        let State { overlay, planted, directory, .. } = &mut self.state;
-        overlay.flush_committed(planted, directory);
-        self.state.timers.flush_committed(&self.state.planted);
-    }
-
     /// How much memory the partition uses.
     #[must_use]
     pub fn memory(&self) -> Memory {
         Memory {
-            resident: self.state.resident_bytes(),
-            dirty: self.state.overlay.bytes(),
+            resident: self.state.resident_bytes() + self.schedule.bytes(),
+            dirty: self.state.dirty_bytes(),
             doors: self.doors.bytes(),
         }
     }
@@ -274,7 +269,7 @@ impl Partition {
         let keyed = overlay.merge_keys(directory, &request.keys, keyed);
         let ranged =
             request.range.as_ref().map(|range| overlay.merge_range(directory, range, ranged, more));
-        overlay.load_returned(load, directory);
+        self.state.load_returned(load);
         let ranged = ranged.unwrap_or_default();
         match purpose {
             Purpose::Activate { address, known } => {

@@ -240,7 +240,7 @@ impl Emitted {
     /// What it counts for in the bounds, in bytes.
     #[must_use]
     pub fn cost(&self) -> usize {
-        size_of::<Self>() + self.argument.cost()
+        size_of::<Self>() - size_of::<TypedValue>() + self.argument.cost()
     }
 }
 

@@ -8,6 +8,7 @@ use super::group::ValueSpec;
 use super::order::{Signature, Subject};
 use super::record::Emitted;
 use crate::address::{Address, EgressId, FunctionType};
+use crate::footprint::counted;
 use crate::id::{Epoch, Lsn, PartitionId, Sequence, Timestamp};
 use crate::message::{
     ClientRequest, Envelope, Message, RequestKey, RequestProgress, SourceId, SourcePosition,
@@ -141,6 +142,25 @@ impl Row {
             _ => 0,
         }
     }
+
+    /// What it takes of memory beside the struct, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        match self {
+            Self::Message(message) => message.footprint(),
+            Self::Envelope(envelope) => envelope.footprint(),
+            Self::Emitted(emitted) => emitted.argument.footprint_shared(),
+            Self::Value(value, _) => value.footprint_shared(),
+            Self::Timer(task) => task.footprint(),
+            Self::Parked(parked) => counted(parked.text.len()),
+            Self::Pause(signature) => counted(signature.by.len()) + counted(signature.reason.len()),
+            Self::Specs(specs) => counted(size_of_val(&**specs)),
+            Self::Request(row) => {
+                let reply = row.progress.reply.as_ref().map_or(0, TypedValue::footprint_shared);
+                row.request.footprint() + reply
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// Why an address waits for an operator.
@@ -211,6 +231,16 @@ impl TimerTask {
             Self::Forget(_) => 0,
         };
         size_of::<Timer>() + payload
+    }
+
+    fn footprint(&self) -> usize {
+        match self {
+            Self::Send { sender: _, target, argument, token } => {
+                let token = token.as_ref().map_or(0, |token| counted(token.len()));
+                counted(target.id.len()) + argument.footprint_shared() + token
+            }
+            Self::Forget(_) => 0,
+        }
     }
 }
 

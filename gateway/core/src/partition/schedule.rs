@@ -60,6 +60,9 @@ pub(super) struct Trouble {
     pub(super) failures: u32,
 }
 
+/// A place in a table of which a third is free on average, and one in a line.
+const BYTES_PER_SLOT: usize = size_of::<(Address, Slot)>() * 3 / 2 + 2 * size_of::<Address>();
+
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     slots: HashMap<Address, Slot, FixedState>,
@@ -76,6 +79,11 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn slot(&self, address: &Address) -> Option<&Slot> {
         self.slots.get(address)
+    }
+
+    /// What it takes of memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.len() * BYTES_PER_SLOT
     }
 
     pub(super) const fn in_flight(&self) -> usize {
@@ -145,6 +153,14 @@ impl Schedule {
             Slot::Loading | Slot::Parked => {}
         }
         Some(slot)
+    }
+
+    /// How many messages at the head of an address's mailbox must stay where they are; the first one at least.
+    pub(super) fn messages_in_flight(&self, address: &Address) -> usize {
+        match self.slot(address) {
+            Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) => flight.messages,
+            _ => 1,
+        }
     }
 
     /// Whose group a batch is, if it is in flight.

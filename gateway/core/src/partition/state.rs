@@ -10,20 +10,24 @@ use super::directory::{Directory, Holder};
 use super::egress::Egresses;
 use super::mailbox::Mailbox;
 use super::outbox::Outbox;
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Unflushed};
 use super::pauses::Pauses;
 use super::planted::{Bug, Planted};
 use super::queue::Queue;
 use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
-use super::residents::{Resident, Residents};
+use super::residents::{Fate, Outcome, Resident, Residents};
 use super::row::{Row, RowKey, Timer};
 use super::rows::{self, Changes};
 use super::timers::Timers;
-use super::values::Specs;
+use super::values::{Held, Specs};
 use crate::address::Address;
-use crate::id::{Epoch, Lsn, PartitionId, Sequence};
+use crate::id::{Epoch, LoadId, Lsn, PartitionId, Sequence};
+use crate::message::Message;
 use crate::policy::Application;
 use crate::route::PartitionCount;
+
+/// What the tables take for each address in memory.
+const BYTES_PER_HANDLE: usize = Residents::BYTES_PER_HANDLE + Overlay::BYTES_PER_HANDLE;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -50,6 +54,17 @@ pub(super) struct State {
     planted_application: Option<Arc<Application>>,
 }
 
+/// What a tick of the clock of residents gained.
+#[derive(Debug)]
+pub(super) enum Smaller {
+    /// Nothing.
+    No,
+    /// A mailbox is smaller.
+    Shed,
+    /// An address has left; whether messages wait for it.
+    Left(Address, bool),
+}
+
 impl State {
     /// The state of a partition of whose rows only those of the head are known.
     pub(super) fn new(
@@ -66,7 +81,7 @@ impl State {
             next_sequence: Sequence::FIRST,
             keys: 0,
             parked: 0,
-            directory: Directory::default(),
+            directory: Directory::new(BYTES_PER_HANDLE),
             overlay: Overlay::over(applied),
             dedup: Dedup::default(),
             specs: Specs::default(),
@@ -137,22 +152,70 @@ impl State {
     /// Lets an address into memory, with what is known of its mailbox.
     pub(super) fn admit(&mut self, address: &Address, mailbox: Mailbox) {
         let handle = self.directory.hold(address, Holder::Resident);
-        self.residents.admit(handle, mailbox);
+        self.residents.admit(handle, self.directory.bytes(handle), mailbox);
     }
 
-    /// Moves the clock of residents by one address, which leaves memory if it was not used lately and `may_leave` agrees.
-    /// Says who left, and whether it left messages behind.
-    pub(super) fn let_one_go(
+    /// Messages of an address were read from rows, as [`Mailbox::refill`] says.
+    pub(super) fn refill(
         &mut self,
-        may_leave: impl FnOnce(&Address, &Resident) -> bool,
-    ) -> Option<(Address, bool)> {
+        address: &Address,
+        messages: impl Iterator<Item = Arc<Message>>,
+        more_after: Option<Sequence>,
+    ) {
+        let Some(handle) = self.directory.seek(address) else { return };
+        let unflushed = self.overlay.unflushed(handle).messages_from();
+        self.residents.with(handle, |resident| {
+            resident.mailbox.refill(messages, more_after, unflushed);
+        });
+    }
+
+    /// The first `known` declared values of an address are known now, as [`Values::learn`](super::values::Values::learn) says.
+    pub(super) fn learn(
+        &mut self,
+        address: &Address,
+        known: usize,
+        found: impl Iterator<Item = (Arc<str>, Held)>,
+    ) {
+        let Some(handle) = self.directory.seek(address) else { return };
+        let unflushed = self.overlay.unflushed(handle);
+        self.residents.with(handle, |resident| {
+            resident.values.learn(known, found, |name| unflushed.has_value(name));
+        });
+    }
+
+    /// The store holds the flush that was begun last.
+    pub(super) fn flush_committed(&mut self) {
+        let Self { overlay, directory, residents, planted, timers, .. } = self;
+        overlay.flush_committed(planted, directory, &mut |handle, left: Unflushed<'_>| {
+            residents.flushed(handle, left.messages_from(), |name| left.has_value(name));
+        });
+        timers.flush_committed(planted);
+    }
+
+    /// A load has returned and its rows were merged.
+    pub(super) fn load_returned(&mut self, load: LoadId) {
+        let Self { overlay, directory, residents, .. } = self;
+        overlay.load_returned(load, directory, &mut |handle, left: Unflushed<'_>| {
+            residents.flushed(handle, left.messages_from(), |name| left.has_value(name));
+        });
+    }
+
+    /// Moves the clock of residents by one address, whose fate is decided. One that was used lately does not leave.
+    pub(super) fn make_one_smaller(
+        &mut self,
+        decide: impl FnOnce(&Address, &Resident) -> Fate,
+    ) -> Smaller {
         let Self { residents, directory, .. } = self;
-        let may_leave =
-            |handle, resident: &Resident| may_leave(directory.address(handle), resident);
-        let (handle, waiting) = residents.tick(may_leave)?;
-        let address = directory.address(handle).clone();
-        directory.release(handle, Holder::Resident);
-        Some((address, waiting))
+        let decide = |handle, resident: &Resident| decide(directory.address(handle), resident);
+        match residents.tick(decide) {
+            Outcome::Stayed => Smaller::No,
+            Outcome::Shed => Smaller::Shed,
+            Outcome::Left { handle, waiting } => {
+                let address = directory.address(handle).clone();
+                directory.release(handle, Holder::Resident);
+                Smaller::Left(address, waiting)
+            }
+        }
     }
 
     /// Every address that is in memory.
@@ -164,6 +227,11 @@ impl State {
     /// `Some(None)` if the row is removed.
     pub(super) fn unflushed(&self, key: &RowKey) -> Option<Option<&Row>> {
         self.overlay.get(&self.directory, key)
+    }
+
+    /// Bytes of everything that waits to be flushed. What it shares with copies of rows counts here.
+    pub(super) const fn dirty_bytes(&self) -> usize {
+        self.overlay.bytes() + self.directory.overlay_bytes()
     }
 
     /// Bytes of everything that is in memory as a copy of rows.

@@ -8,6 +8,7 @@ use super::group::{Expiration, ValueSpec};
 use super::planted::{Bug, Planted};
 use super::record::ValueChange;
 use crate::address::FunctionType;
+use crate::footprint::room;
 use crate::id::Timestamp;
 use crate::message::TypedValue;
 
@@ -36,8 +37,25 @@ pub(super) struct Values {
     /// How many of the declared values are known, present or not: the first ones.
     known: usize,
     /// By name. Few, and most addresses have one: a vector without spare room is the smallest that there is.
-    held: Vec<(Arc<str>, Held)>,
-    bytes: usize,
+    held: Vec<Known>,
+    /// Of the payloads whose rows the store has.
+    stored_bytes: usize,
+}
+
+/// A value that exists.
+#[derive(Debug)]
+struct Known {
+    name: Arc<str>,
+    held: Held,
+    /// The store does not have its row yet: the overlay has it, shares its payload, and counts that.
+    unflushed: bool,
+}
+
+impl Known {
+    /// What its payload counts for here.
+    fn share(&self) -> usize {
+        if self.unflushed { 0 } else { self.held.value.footprint_shared() }
+    }
 }
 
 /// A value with the moment at which it disappears.
@@ -55,8 +73,9 @@ pub(super) struct Presented {
 }
 
 impl Values {
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// What they take of memory beside the struct and what the overlay counts.
+    pub(super) fn bytes(&self) -> usize {
+        self.stored_bytes + room::<Known>(self.held.capacity())
     }
 
     /// The declared values that must be read before the function can see them.
@@ -64,21 +83,38 @@ impl Values {
         specs.get(self.known..).unwrap_or_default()
     }
 
-    /// The first `known` declared values are known now; `found` are those that exist of the new ones.
-    pub(super) fn learn(&mut self, known: usize, found: impl Iterator<Item = (Arc<str>, Held)>) {
+    /// The first `known` declared values are known now; `found` are those that exist of the new ones. The store does not
+    /// have those that are `unflushed`.
+    pub(super) fn learn(
+        &mut self,
+        known: usize,
+        found: impl Iterator<Item = (Arc<str>, Held)>,
+        unflushed: impl Fn(&str) -> bool,
+    ) {
         self.known = known;
         for (name, held) in found {
-            self.insert(name, held);
+            let unflushed = unflushed(&name);
+            self.insert(Known { name, held, unflushed });
+        }
+    }
+
+    /// The store has values that it did not have: from now on they count here.
+    pub(super) fn flushed(&mut self, unflushed: impl Fn(&str) -> bool) {
+        for known in &mut self.held {
+            if known.unflushed && !unflushed(&known.name) {
+                known.unflushed = false;
+                self.stored_bytes += known.share();
+            }
         }
     }
 
     /// A value, unless it is absent.
     pub(super) fn get(&self, name: &str) -> Option<&Held> {
-        self.position(name).ok().map(|index| &self.held[index].1)
+        self.position(name).ok().map(|index| &self.held[index].held)
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.held.binary_search_by(|(known, _)| (**known).cmp(name))
+        self.held.binary_search_by(|known| (*known.name).cmp(name))
     }
 
     pub(super) fn present(&self, specs: &[ValueSpec], now: Timestamp) -> Presented {
@@ -102,42 +138,42 @@ impl Values {
     pub(super) fn apply(&mut self, name: &Arc<str>, change: &ValueChange) {
         match change {
             ValueChange::Put { value, expires_at, .. } => {
-                self.insert(name.clone(), Held { value: value.clone(), expires_at: *expires_at });
+                let held = Held { value: value.clone(), expires_at: *expires_at };
+                self.insert(Known { name: name.clone(), held, unflushed: true });
             }
             ValueChange::Refresh { expires_at } => {
                 if let Ok(index) = self.position(name) {
-                    self.held[index].1.expires_at = *expires_at;
+                    self.held[index].held.expires_at = *expires_at;
                 }
             }
             ValueChange::Delete { .. } => self.remove(name),
         }
     }
 
-    fn insert(&mut self, name: Arc<str>, held: Held) {
-        self.bytes += name.len() + held.value.cost();
-        match self.position(&name) {
+    fn insert(&mut self, known: Known) {
+        self.stored_bytes += known.share();
+        match self.position(&known.name) {
             Ok(index) => {
-                let replaced = core::mem::replace(&mut self.held[index].1, held);
-                self.bytes -= name.len() + replaced.value.cost();
+                let replaced = core::mem::replace(&mut self.held[index], known);
+                self.stored_bytes -= replaced.share();
             }
             Err(index) => {
                 self.held.reserve_exact(1);
-                self.held.insert(index, (name, held));
+                self.held.insert(index, known);
             }
         }
     }
 
     fn remove(&mut self, name: &str) {
         if let Ok(index) = self.position(name) {
-            let (_, held) = self.held.remove(index);
-            self.bytes -= name.len() + held.value.cost();
+            self.stored_bytes -= self.held.remove(index).share();
         }
     }
 
     /// For the simulation: loses a value behind the back of the log.
     pub(super) fn corrupt(&mut self, planted: &Planted) {
         if planted.has(Bug::ValueChangedOutsideTheFold)
-            && let Some(name) = self.held.first().map(|(name, _)| name.clone())
+            && let Some(name) = self.held.first().map(|known| known.name.clone())
         {
             self.remove(&name);
         }

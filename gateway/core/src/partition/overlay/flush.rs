@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::Overlay;
-use super::place::PLACE_BYTES;
-use crate::id::Lsn;
-use crate::partition::directory::{Directory, Holder};
+use super::place::Place;
+use super::{OTHER_ROW_BYTES, Overlay};
+use crate::id::{Lsn, Sequence};
+use crate::partition::directory::{Directory, Handle, Holder};
 use crate::partition::planted::{Bug, Planted};
 use crate::partition::row::{Row, RowKey};
 
@@ -41,8 +41,10 @@ impl Overlay {
         self.take_numbers(through, &mut rows);
         self.take_others(through, &mut rows);
         for handle in &self.listed {
-            let place = &mut self.places[handle.index()];
-            self.bytes -= place.coalesce(self.durable);
+            let Some(place) = &mut self.places[handle.index()] else { continue };
+            self.bytes -= place.bytes();
+            place.coalesce(self.durable);
+            self.bytes += place.bytes();
             place.changes(directory.address(*handle), self.flushed, through, &mut rows);
         }
         self.flushed = through;
@@ -59,7 +61,9 @@ impl Overlay {
 
     fn take_others(&mut self, through: Lsn, rows: &mut Vec<(RowKey, Option<Row>)>) {
         for (key, versions) in &mut self.others {
-            self.bytes -= versions.coalesce(self.durable);
+            self.bytes -= versions.bytes();
+            versions.coalesce(self.durable);
+            self.bytes += versions.bytes();
             if let Some(row) = versions.change(self.flushed, through) {
                 rows.push((key.clone(), row.cloned()));
                 versions.stored = true;
@@ -67,49 +71,89 @@ impl Overlay {
         }
     }
 
-    /// The store holds the flush that was begun last.
+    /// The store holds the flush that was begun last. Tells `settled` of whom rows were let go.
     pub(in crate::partition) fn flush_committed(
         &mut self,
         planted: &Planted,
         directory: &mut Directory,
+        settled: &mut impl FnMut(Handle, Unflushed<'_>),
     ) {
         let Some(flush) = self.flushing.take() else { return };
         if planted.has(Bug::LoadAcrossFlush) {
-            self.forget(&flush, directory);
+            self.forget(&flush, directory, settled);
             return;
         }
         self.committed.push_back((self.last_load, flush));
-        self.forget_committed(directory);
+        self.forget_committed(directory, settled);
     }
 
-    pub(super) fn forget_committed(&mut self, directory: &mut Directory) {
+    pub(super) fn forget_committed(
+        &mut self,
+        directory: &mut Directory,
+        settled: &mut impl FnMut(Handle, Unflushed<'_>),
+    ) {
         let oldest = self.loads.first().copied();
         while let Some((_, flush)) = self
             .committed
             .pop_front_if(|(barrier, _)| oldest.is_none_or(|oldest| oldest > *barrier))
         {
-            self.forget(&flush, directory);
+            self.forget(&flush, directory, settled);
         }
     }
 
-    fn forget(&mut self, flush: &Flush, directory: &mut Directory) {
+    fn forget(
+        &mut self,
+        flush: &Flush,
+        directory: &mut Directory,
+        settled: &mut impl FnMut(Handle, Unflushed<'_>),
+    ) {
         let through = flush.through;
         let Self { places, listed, others, bytes, numbers, .. } = self;
         while numbers.pop_front_if(|(lsn, _)| *lsn <= through).is_some() {}
         others.retain(|_, versions| {
-            *bytes -= versions.forget(through);
-            !versions.is_empty()
+            *bytes -= versions.bytes();
+            versions.forget(through);
+            if versions.is_empty() {
+                *bytes -= OTHER_ROW_BYTES;
+                return false;
+            }
+            *bytes += versions.bytes();
+            true
         });
         listed.retain(|handle| {
-            let place = &mut places[handle.index()];
-            *bytes -= place.forget(through);
-            place.listed = !place.is_empty();
-            if !place.listed {
-                *bytes -= PLACE_BYTES;
+            let Some(place) = &mut places[handle.index()] else { return false };
+            *bytes -= place.bytes();
+            place.forget(through);
+            settled(*handle, Unflushed(Some(place)));
+            if place.is_empty() {
+                places[handle.index()] = None;
                 directory.release(*handle, Holder::Overlay);
+                return false;
             }
-            place.listed
+            *bytes += place.bytes();
+            true
         });
         self.ordered = None;
+    }
+
+    /// What of an address the store may not have.
+    pub(in crate::partition) fn unflushed(&self, handle: Handle) -> Unflushed<'_> {
+        Unflushed(self.places.get(handle.index()).and_then(Option::as_deref))
+    }
+}
+
+/// What of an address the store may not have.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::partition) struct Unflushed<'a>(Option<&'a Place>);
+
+impl Unflushed<'_> {
+    /// The number from which on the store has none of its messages.
+    pub(in crate::partition) fn messages_from(self) -> Sequence {
+        self.0.map_or(Sequence::BEHIND, |place| place.mailbox.unflushed())
+    }
+
+    /// Whether the store may not have the value of a name.
+    pub(in crate::partition) fn has_value(self, name: &str) -> bool {
+        self.0.is_some_and(|place| place.has_value(name))
     }
 }

@@ -6,6 +6,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
+use crate::footprint::room;
 use crate::id::{Lsn, Sequence};
 use crate::message::Message;
 use crate::partition::few::Few;
@@ -16,6 +17,8 @@ pub(super) struct MailboxRows {
     here: Few<Here>,
     /// Removed rows that the store holds, and when they were removed. Ascending, all before those that are here.
     gone: VecDeque<(Sequence, Lsn)>,
+    /// What the messages take of memory.
+    message_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -27,73 +30,73 @@ struct Here {
     message: Arc<Message>,
 }
 
-/// What a removed row counts for, in bytes.
-const GONE_BYTES: usize = size_of::<(Sequence, Lsn)>();
-
-/// What a row counts for, in bytes.
-fn cost(message: &Message) -> usize {
-    size_of::<Here>() + message.cost()
-}
-
 impl MailboxRows {
     pub(super) fn is_empty(&self) -> bool {
         self.here.is_empty() && self.gone.is_empty()
     }
 
-    /// A row appears; says how many bytes that adds.
-    pub(super) fn push(&mut self, lsn: Lsn, message: &Arc<Message>) -> usize {
+    /// What the rows take of memory beside the struct, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let here = room::<Here>(self.here.capacity());
+        let gone = room::<(Sequence, Lsn)>(self.gone.capacity());
+        self.message_bytes + here + gone
+    }
+
+    /// The number from which on the store has none of these messages.
+    pub(super) fn unflushed(&self) -> Sequence {
+        self.here.front().map_or(Sequence::BEHIND, |here| here.sequence)
+    }
+
+    /// A row appears.
+    pub(super) fn push(&mut self, lsn: Lsn, message: &Arc<Message>) {
+        self.message_bytes += message.footprint();
         self.here.push_back(Here {
             sequence: message.sequence,
             added: lsn,
             removed: Lsn::NONE,
             message: message.clone(),
         });
-        cost(message)
     }
 
-    /// A row disappears; says how many bytes that adds.
-    pub(super) fn remove(&mut self, lsn: Lsn, sequence: Sequence) -> usize {
+    /// A row disappears.
+    pub(super) fn remove(&mut self, lsn: Lsn, sequence: Sequence) {
         if let Some(here) = self.here.search_mut(&sequence, |here| here.sequence) {
             here.removed = lsn;
-            return 0;
+        } else {
+            self.gone.push_back((sequence, lsn));
         }
-        self.gone.push_back((sequence, lsn));
-        GONE_BYTES
     }
 
-    /// Lets go of rows whose removal is durable; says how many bytes that frees.
-    pub(super) fn fade(&mut self, durable: Lsn, flushed: Lsn) -> usize {
-        let mut freed = 0;
+    /// Lets go of rows whose removal is durable.
+    pub(super) fn fade(&mut self, durable: Lsn, flushed: Lsn) {
         while let Some(here) = self.here.front()
             && here.removed != Lsn::NONE
             && here.removed <= durable
         {
-            freed += self.pop(flushed);
+            self.pop(flushed);
         }
-        freed
     }
 
-    /// Drops what the store holds; says how many bytes that frees.
-    pub(super) fn forget(&mut self, through: Lsn) -> usize {
-        let mut freed = 0;
+    /// Drops what the store holds.
+    pub(super) fn forget(&mut self, through: Lsn) {
         while self.here.front().is_some_and(|here| here.added <= through) {
-            freed += self.pop(through);
+            self.pop(through);
         }
         while self.gone.front().is_some_and(|(_, removed)| *removed <= through) {
             self.gone.pop_front();
-            freed += GONE_BYTES;
         }
-        freed
+        if self.gone.is_empty() {
+            self.gone = VecDeque::new();
+        }
     }
 
     /// Lets the first row go; that it is removed must be remembered if the store has it.
-    fn pop(&mut self, flushed: Lsn) -> usize {
-        let Some(here) = self.here.pop_front() else { return 0 };
+    fn pop(&mut self, flushed: Lsn) {
+        let Some(here) = self.here.pop_front() else { return };
+        self.message_bytes -= here.message.footprint();
         if here.added <= flushed && here.removed != Lsn::NONE {
             self.gone.push_back((here.sequence, here.removed));
-            return cost(&here.message) - GONE_BYTES;
         }
-        cost(&here.message)
     }
 
     /// What changed after one position up to another one: the rows that appeared, and those that were removed.

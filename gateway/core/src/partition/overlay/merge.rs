@@ -83,7 +83,7 @@ impl Overlay {
             }
             merged.more_after = Some(key.clone());
             if let Some(row) = row {
-                taken += cost(Some(&row));
+                taken += cost(&row);
                 merged.rows.push((key, row));
             }
         }
@@ -95,7 +95,8 @@ impl Overlay {
     fn newer<'a>(&'a mut self, directory: &'a Directory, range: &'a RowRange) -> Newer<'a> {
         match (&range.from, &range.until) {
             (RowKey::Mailbox(from, first), RowKey::Mailbox(until, _)) if from == until => {
-                let place = directory.find(from).and_then(|handle| self.places.get(handle.index()));
+                let handle = directory.find(from);
+                let place = handle.and_then(|handle| self.places.get(handle.index())?.as_ref());
                 let rows = place.into_iter().flat_map(|place| place.mailbox_rows(from, *first));
                 Box::new(rows.take_while(|(key, _)| *key < range.until))
             }
@@ -105,7 +106,8 @@ impl Overlay {
                 let ordered = self.ordered.iter().flat_map(move |all| all.range(from..));
                 let rows = ordered.flat_map(move |(address, handle)| {
                     let from = if address == from { *first } else { Sequence::NONE };
-                    places[handle.index()].mailbox_rows(address, from)
+                    let place = places[handle.index()].iter();
+                    place.flat_map(move |place| place.mailbox_rows(address, from))
                 });
                 Box::new(rows.take_while(|(key, _)| *key < range.until))
             }

@@ -14,14 +14,17 @@ mod merge;
 mod place;
 mod versions;
 
+use alloc::boxed::Box;
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::flush::Flush;
 pub use self::flush::FlushBatch;
+pub(super) use self::flush::Unflushed;
 pub(super) use self::merge::Merged;
-use self::place::{Field, PLACE_BYTES, Place};
+use self::place::{Field, Place};
 use self::versions::Versions;
 use super::directory::{Directory, Handle, Holder};
 use super::row::{Row, RowKey};
@@ -30,13 +33,16 @@ use crate::address::Address;
 use crate::id::{LoadId, Lsn, Sequence, Timestamp};
 use crate::message::{Message, TypedValue};
 
-/// Bytes that a row counts for beside its content: key, version, and what the containers keep free.
-const ROW_OVERHEAD_BYTES: usize = 160;
+/// Bytes that a row of no address takes beside its content: key and versions, in a tree that is filled from one end.
+const OTHER_ROW_BYTES: usize = (size_of::<RowKey>() + size_of::<Versions>()) * 7 / 4;
+
+/// Bytes that a row counts for beside its content when it is read.
+const ROW_READ_BYTES: usize = 160;
 
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     /// By handle.
-    places: Vec<Place>,
+    places: Vec<Option<Box<Place>>>,
     /// Those with rows.
     listed: Vec<Handle>,
     /// The addresses with rows in the order of their names, while somebody reads the mailboxes of all.
@@ -73,7 +79,10 @@ impl Overlay {
         Self { durable: applied, flushed: applied, ..Self::default() }
     }
 
-    /// Bytes that wait to be flushed, durable or not.
+    /// What the tables take for each handle.
+    pub(super) const BYTES_PER_HANDLE: usize = size_of::<Option<Box<Place>>>();
+
+    /// Bytes that wait to be flushed, durable or not. What they share with copies of rows counts here.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -92,37 +101,53 @@ impl Overlay {
             self.fading.push_back((lsn, Fading::Row(key.clone())));
         }
         let stored = !key.is_born_once();
-        let versions = self.others.entry(key).or_insert_with(|| Versions::new(stored));
-        let (added, freed) = versions.put(lsn, row, self.durable);
-        self.bytes = self.bytes + added - freed;
+        let versions = match self.others.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                self.bytes += OTHER_ROW_BYTES;
+                place.insert(Versions::new(stored))
+            }
+        };
+        self.bytes -= versions.bytes();
+        versions.put(lsn, row, self.durable);
+        self.bytes += versions.bytes();
     }
 
     /// The newest version of a row: `None` if the overlay does not know it, `Some(None)` if it is removed.
     pub(super) fn get(&self, directory: &Directory, key: &RowKey) -> Option<Option<&Row>> {
         match Field::of(key) {
             Some((address, field)) => {
-                self.places.get(directory.find(address)?.index())?.get(&field)
+                self.places.get(directory.find(address)?.index())?.as_ref()?.get(&field)
             }
             None => self.others.get(key)?.newest(),
         }
     }
 
-    /// The rows of an address, which is held from now on until a flush leaves nothing of them.
-    fn place(&mut self, directory: &mut Directory, address: &Address) -> (Handle, &mut Place) {
+    /// Changes the rows of an address, which is held from now on until a flush leaves nothing of them.
+    fn change(
+        &mut self,
+        directory: &mut Directory,
+        address: &Address,
+        change: impl FnOnce(&mut Place),
+    ) -> Handle {
         let handle = directory.hold(address, Holder::Overlay);
         if self.places.len() <= handle.index() {
-            self.places.resize_with(handle.index() + 1, Place::default);
+            self.places.resize_with(handle.index() + 1, || None);
         }
         let place = &mut self.places[handle.index()];
-        if !place.listed {
-            place.listed = true;
-            self.listed.push(handle);
-            self.bytes += PLACE_BYTES;
-            if let Some(ordered) = &mut self.ordered {
-                ordered.insert(address.clone(), handle);
+        match place {
+            Some(place) => self.bytes -= place.bytes(),
+            None => {
+                self.listed.push(handle);
+                if let Some(ordered) = &mut self.ordered {
+                    ordered.insert(address.clone(), handle);
+                }
             }
         }
-        (handle, place)
+        let place = place.get_or_insert_default();
+        change(place);
+        self.bytes += place.bytes();
+        handle
     }
 
     /// The log is durable up to here.
@@ -134,8 +159,10 @@ impl Overlay {
         while let Some((_, fading)) = self.fading.pop_front_if(|(lsn, _)| *lsn <= self.durable) {
             match fading {
                 Fading::Mailbox(handle) => {
-                    let mailbox = &mut self.places[handle.index()].mailbox;
-                    self.bytes -= mailbox.fade(self.durable, self.flushed);
+                    let Some(place) = &mut self.places[handle.index()] else { continue };
+                    self.bytes -= place.mailbox.bytes();
+                    place.mailbox.fade(self.durable, self.flushed);
+                    self.bytes += place.mailbox.bytes();
                 }
                 Fading::Row(key) => self.fade(&key),
             }
@@ -144,10 +171,13 @@ impl Overlay {
 
     fn fade(&mut self, key: &RowKey) {
         let Some(versions) = self.others.get_mut(key) else { return };
-        self.bytes -= versions.coalesce(self.durable);
+        self.bytes -= versions.bytes();
+        versions.coalesce(self.durable);
         if versions.is_gone(self.durable) {
-            self.bytes -= cost(None);
+            self.bytes -= OTHER_ROW_BYTES;
             self.others.remove(key);
+        } else {
+            self.bytes += versions.bytes();
         }
     }
 
@@ -157,10 +187,15 @@ impl Overlay {
         self.loads.insert(load);
     }
 
-    /// A load has returned and its rows were merged.
-    pub(super) fn load_returned(&mut self, load: LoadId, directory: &mut Directory) {
+    /// A load has returned and its rows were merged. Tells `settled` of whom rows were let go.
+    pub(super) fn load_returned(
+        &mut self,
+        load: LoadId,
+        directory: &mut Directory,
+        settled: &mut impl FnMut(Handle, Unflushed<'_>),
+    ) {
         self.loads.remove(&load);
-        self.forget_committed(directory);
+        self.forget_committed(directory, settled);
     }
 }
 
@@ -181,9 +216,7 @@ impl Noting<'_> {
 
     fn field(&mut self, address: &Address, field: Field, row: Option<Row>) {
         let (lsn, durable) = (self.lsn, self.overlay.durable);
-        let (_, place) = self.overlay.place(self.directory, address);
-        let (added, freed) = place.put(lsn, field, row, durable);
-        self.overlay.bytes = self.overlay.bytes + added - freed;
+        self.overlay.change(self.directory, address, |place| place.put(lsn, field, row, durable));
     }
 }
 
@@ -201,16 +234,15 @@ impl Changes for Noting<'_> {
     }
 
     fn enqueue(&mut self, address: &Address, message: &Arc<Message>) {
-        let (_, place) = self.overlay.place(self.directory, address);
-        self.overlay.bytes += place.mailbox.push(self.lsn, message);
+        let lsn = self.lsn;
+        self.overlay.change(self.directory, address, |place| place.mailbox.push(lsn, message));
     }
 
     fn dequeue(&mut self, address: &Address, sequences: &[Sequence]) {
         let lsn = self.lsn;
-        let (handle, place) = self.overlay.place(self.directory, address);
-        let added: usize =
-            sequences.iter().map(|sequence| place.mailbox.remove(lsn, *sequence)).sum();
-        self.overlay.bytes += added;
+        let handle = self.overlay.change(self.directory, address, |place| {
+            sequences.iter().for_each(|sequence| place.mailbox.remove(lsn, *sequence));
+        });
         self.overlay.fading.push_back((lsn, Fading::Mailbox(handle)));
     }
 
@@ -219,6 +251,7 @@ impl Changes for Noting<'_> {
     }
 }
 
-fn cost(row: Option<&Row>) -> usize {
-    ROW_OVERHEAD_BYTES + row.map_or(0, Row::cost)
+/// What a row counts for when it is read.
+fn cost(row: &Row) -> usize {
+    ROW_READ_BYTES + row.cost()
 }

@@ -6,17 +6,18 @@ use alloc::vec::Vec;
 use super::mailbox::MailboxRows;
 use super::versions::Versions;
 use crate::address::Address;
+use crate::footprint::{allocated, room};
 use crate::id::{Lsn, Sequence};
 use crate::partition::row::{Row, RowKey};
 
 /// Everything but tokens, of which an address may have very many.
 #[derive(Debug, Default)]
 pub(super) struct Place {
-    /// Whether the overlay has it on its list.
-    pub(super) listed: bool,
     pub(super) mailbox: MailboxRows,
     /// By field. Few: as many as a function has values.
     fields: Vec<(Field, Versions)>,
+    /// What the versions take of memory beside their structs.
+    version_bytes: usize,
 }
 
 /// A row of an address that is none of its messages.
@@ -52,14 +53,20 @@ impl Place {
         self.mailbox.is_empty() && self.fields.is_empty()
     }
 
-    /// Adds a version of a row; says how many bytes that adds, and how many it frees.
-    pub(super) fn put(
-        &mut self,
-        lsn: Lsn,
-        field: Field,
-        row: Option<Row>,
-        durable: Lsn,
-    ) -> (usize, usize) {
+    /// What it takes of memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let fields = room::<(Field, Versions)>(self.fields.capacity()) + self.version_bytes;
+        allocated(size_of::<Self>()) + self.mailbox.bytes() + fields
+    }
+
+    /// Whether the store may not have the value of a name.
+    pub(super) fn has_value(&self, name: &str) -> bool {
+        let is_it = |field: &Field| matches!(field, Field::Value(of) if **of == *name);
+        self.fields.iter().any(|(field, _)| is_it(field))
+    }
+
+    /// Adds a version of a row.
+    pub(super) fn put(&mut self, lsn: Lsn, field: Field, row: Option<Row>, durable: Lsn) {
         let index = match self.fields.binary_search_by(|(known, _)| known.cmp(&field)) {
             Ok(index) => index,
             Err(index) => {
@@ -68,7 +75,10 @@ impl Place {
                 index
             }
         };
-        self.fields[index].1.put(lsn, row, durable)
+        let versions = &mut self.fields[index].1;
+        self.version_bytes -= versions.bytes();
+        versions.put(lsn, row, durable);
+        self.version_bytes += versions.bytes();
     }
 
     pub(super) fn get(&self, field: &Field) -> Option<Option<&Row>> {
@@ -76,22 +86,25 @@ impl Place {
         self.fields[index].1.newest()
     }
 
-    /// Drops what the store holds; says how many bytes that frees.
-    pub(super) fn forget(&mut self, through: Lsn) -> usize {
-        let mut freed = self.mailbox.forget(through);
-        for (_, versions) in &mut self.fields {
-            freed += versions.forget(through);
-        }
+    /// Drops what the store holds.
+    pub(super) fn forget(&mut self, through: Lsn) {
+        self.mailbox.forget(through);
+        self.fields.iter_mut().for_each(|(_, versions)| versions.forget(through));
         self.fields.retain(|(_, versions)| !versions.is_empty());
         if self.fields.is_empty() {
             self.fields = Vec::new();
         }
-        freed
+        self.recount();
     }
 
-    /// Drops versions that durable ones replace; says how many bytes that frees.
-    pub(super) fn coalesce(&mut self, durable: Lsn) -> usize {
-        self.fields.iter_mut().map(|(_, versions)| versions.coalesce(durable)).sum()
+    /// Drops versions that durable ones replace.
+    pub(super) fn coalesce(&mut self, durable: Lsn) {
+        self.fields.iter_mut().for_each(|(_, versions)| versions.coalesce(durable));
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.version_bytes = self.fields.iter().map(|(_, versions)| versions.bytes()).sum();
     }
 
     /// Adds what changed after one position up to another one to `rows`.
@@ -128,7 +141,5 @@ impl Place {
     }
 }
 
-/// Bytes that an address with rows counts for beside them.
-pub(super) const PLACE_BYTES: usize = size_of::<Place>() + 2 * size_of::<Address>();
-
-const _: () = assert!(size_of::<Place>() <= 160, "there is one for each address in memory");
+const _: () =
+    assert!(size_of::<Place>() <= 160, "there is one for each address that changed lately");

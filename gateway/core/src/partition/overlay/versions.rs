@@ -1,6 +1,6 @@
 //! What the log says about one row: its durable version, and those that are not durable yet.
 
-use super::cost;
+use crate::footprint::room;
 use crate::id::Lsn;
 use crate::partition::few::Few;
 use crate::partition::row::Row;
@@ -11,11 +11,17 @@ pub(super) struct Versions {
     pub(super) stored: bool,
     /// Ascending; at most the first one is durable.
     list: Few<(Lsn, Option<Row>)>,
+    /// What the rows take of memory beside their structs.
+    row_bytes: usize,
+}
+
+fn footprint(row: Option<&Row>) -> usize {
+    row.map_or(0, Row::footprint)
 }
 
 impl Versions {
     pub(super) fn new(stored: bool) -> Self {
-        Self { stored, list: Few::default() }
+        Self { stored, list: Few::default(), row_bytes: 0 }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -40,43 +46,45 @@ impl Versions {
         (!known).then_some(row.as_ref())
     }
 
-    /// Adds a version; says how many bytes that adds, and how many it frees.
-    pub(super) fn put(&mut self, lsn: Lsn, row: Option<Row>, durable: Lsn) -> (usize, usize) {
+    /// What the versions take of memory beside the struct, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        room::<(Lsn, Option<Row>)>(self.list.capacity()) + self.row_bytes
+    }
+
+    /// Adds a version.
+    pub(super) fn put(&mut self, lsn: Lsn, row: Option<Row>, durable: Lsn) {
         if row.is_none() && self.list.is_empty() {
             // Removed without having been seen here: then it came from the store.
             self.stored = true;
         }
-        let mut freed = self.coalesce(durable);
-        let added = cost(row.as_ref());
+        self.coalesce(durable);
+        self.row_bytes += footprint(row.as_ref());
         match self.list.back_mut() {
             Some((last, replaced)) if *last == lsn => {
-                freed += cost(replaced.as_ref());
+                self.row_bytes -= footprint(replaced.as_ref());
                 *replaced = row;
             }
             _ => self.list.push_back((lsn, row)),
         }
-        (added, freed)
     }
 
-    /// Drops durable versions but the last one; says how many bytes that frees.
-    pub(super) fn coalesce(&mut self, durable: Lsn) -> usize {
-        let mut freed = 0;
+    /// Drops durable versions but the last one.
+    pub(super) fn coalesce(&mut self, durable: Lsn) {
         while self.list.second().is_some_and(|(lsn, _)| *lsn <= durable) {
-            freed += self.pop();
+            self.pop();
         }
-        freed
     }
 
-    /// Drops what the store holds; says how many bytes that frees.
-    pub(super) fn forget(&mut self, through: Lsn) -> usize {
-        let mut freed = 0;
+    /// Drops what the store holds.
+    pub(super) fn forget(&mut self, through: Lsn) {
         while self.list.front().is_some_and(|(lsn, _)| *lsn <= through) {
-            freed += self.pop();
+            self.pop();
         }
-        freed
     }
 
-    fn pop(&mut self) -> usize {
-        self.list.pop_front().map_or(0, |(_, row)| cost(row.as_ref()))
+    fn pop(&mut self) {
+        if let Some((_, row)) = self.list.pop_front() {
+            self.row_bytes -= footprint(row.as_ref());
+        }
     }
 }
