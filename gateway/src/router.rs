@@ -81,7 +81,7 @@ impl Router {
     /// Hands messages to the driver of their partition as soon as there is room; they stand in line at once.
     fn hand_over(
         &self,
-        visitor: Visitor,
+        visitor: &Visitor,
         partition: PartitionId,
         messages: Vec<Inbound>,
     ) -> oneshot::Receiver<Exceptions> {
@@ -101,7 +101,7 @@ impl Router {
         let (answer, outcome) = oneshot::channel();
         let driver = self.driver(self.partitions.partition_of(&message.target)).ok().cloned();
         let bytes = room_of(&message);
-        self.budget.doors().knock(Visitor::new(), bytes, move |room| match (driver, room) {
+        self.budget.doors().knock(&Visitor::new(), bytes, move |room| match (driver, room) {
             (Some(driver), Some(room)) => driver.call(message, room, answer),
             _ => drop(answer.send(Err(DoorError::Closed))),
         });
@@ -125,7 +125,7 @@ impl Router {
 
 #[async_trait]
 impl Door for Router {
-    fn send(&self, visitor: Visitor, mut messages: Vec<Inbound>) -> Sent {
+    fn send(&self, visitor: &Visitor, mut messages: Vec<Inbound>) -> Sent {
         let spans: Vec<_> = (0..)
             .zip(&mut messages)
             .filter_map(|(place, message)| Some((place, self.trace("send", message)?)))

@@ -25,7 +25,7 @@ impl OpenDoor {
 
 #[async_trait]
 impl Door for OpenDoor {
-    fn send(&self, _: Visitor, messages: Vec<Inbound>) -> Sent {
+    fn send(&self, _: &Visitor, messages: Vec<Inbound>) -> Sent {
         self.0.lock().unwrap().extend(messages);
         Box::pin(std::future::ready(Vec::new()))
     }

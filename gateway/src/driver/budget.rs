@@ -1,4 +1,5 @@
-//! The node's memory budget in bytes. Upholds LIM-1: at the bound the doors close and wait.
+//! The node's memory budget in bytes. Upholds LIM-1: at the bound the doors close and wait, and some way before it they wait who bring
+//! much.
 //!
 //! Every message that comes in from outside holds its bytes of room behind the [doors](super::doors) until its partition
 //! has handled it. While the partitions use more than the budget, what was handled is not given back, so the room runs out
@@ -18,6 +19,10 @@ use super::doors::Doors;
 /// What messages on their way to a partition may take, in bytes. Whatever comes waits for all of it, so it is a few milliseconds'
 /// work; one message more may be larger than that.
 const INPUT_BYTES: usize = 512 << 10;
+
+/// The part of the budget, as a divisor, that rows may take which wait to be written, before those who bring much have to wait
+/// for them. While it is written, a row takes several times its bytes: in a batch, in the store's memory, in a file.
+const DIRTY_SHARE: usize = 4;
 
 /// What the node may use, and what it does use.
 #[derive(Debug)]
@@ -90,7 +95,10 @@ impl Budget {
         used.doors.store(memory.doors, Ordering::Relaxed);
         // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
         self.exceeded.send_if_modified(|exceeded| {
-            let now = self.used_bytes() > self.limit;
+            let memory = self.used();
+            let all = memory.resident + memory.dirty + memory.doors;
+            self.doors.narrow(all > self.limit / 4 * 3 || memory.dirty > self.limit / DIRTY_SHARE);
+            let now = all > self.limit;
             std::mem::replace(exceeded, now) != now
         });
     }

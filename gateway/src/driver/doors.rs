@@ -6,12 +6,15 @@
 //! a visitor brings begins where its last one in line ends, and the earliest beginning is next. Who floods the node queues
 //! behind itself; who comes once goes in at once.
 //!
+//! What is taken in faster than it can be written behind fills the memory of the node in the end. Before that the doors narrow:
+//! visitors who brought much of late wait until rows are written, and what memory is left is for all others.
+//!
 //! A place in the order is taken at once, without awaiting anything. A semaphore would not do: whoever awaits one may be
 //! told to come again before it stands in line, and those who were let in together need not run in their order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -27,21 +30,38 @@ pub struct Doors {
     hall: Arc<Hall>,
 }
 
-/// Who stands before the doors.
+/// A visitor is heavy if it brought so many bytes of the last [`ERA_BYTES`] that anybody brought.
+const HEAVY_BYTES: usize = 256 << 10;
+const ERA_BYTES: u64 = 16 << 20;
+
+/// Who stands before the doors: by where it begins, then by when it knocked.
+type Queue = BTreeMap<(u64, u64), Knock>;
+
 #[derive(Default)]
 struct Line {
-    /// By where it begins, then by when it knocked.
-    waiting: BTreeMap<(u64, u64), Knock>,
-    /// Of visitors in line: where the last of what they brought ends, and how much of it there is.
-    ends: HashMap<Visitor, (u64, usize)>,
-    /// Where the last one that was let in began.
+    light: Queue,
+    heavy: Queue,
+    /// Those of whom something is in line, by their numbers.
+    visitors: HashMap<u64, InLine>,
+    /// Where the last one began that was let in through wide doors.
     reached: u64,
     knocks: u64,
+    /// Bytes that anybody ever brought.
+    brought: u64,
     closed: bool,
 }
 
+/// What a visitor has in line.
+struct InLine {
+    /// Where the last of it ends.
+    end: u64,
+    count: usize,
+    heavy: usize,
+}
+
 struct Knock {
-    visitor: Visitor,
+    visitor: u64,
+    is_heavy: bool,
     bytes: usize,
     enter: Enter,
 }
@@ -51,6 +71,8 @@ struct Hall {
     bytes: i64,
     /// Below zero by what the last one brought too much.
     free_bytes: AtomicI64,
+    /// Only light visitors are let in.
+    narrow: AtomicBool,
     /// How many stand in line.
     waiting: AtomicUsize,
     freed: Notify,
@@ -71,6 +93,7 @@ impl Doors {
         let hall = Hall {
             bytes,
             free_bytes: AtomicI64::new(bytes),
+            narrow: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
         };
@@ -80,7 +103,7 @@ impl Doors {
     /// Stands in line, and enters at once or as soon as there is room.
     pub fn knock(
         &self,
-        visitor: Visitor,
+        visitor: &Visitor,
         bytes: usize,
         enter: impl FnOnce(Option<Room>) + Send + 'static,
     ) {
@@ -89,8 +112,15 @@ impl Doors {
             drop(line);
             return enter(None);
         }
-        line.join(Knock { visitor, bytes, enter: Box::new(enter) });
+        line.join(visitor, bytes, Box::new(enter));
         self.let_in(&mut line);
+    }
+
+    /// Narrows the doors, so that nobody comes in who brought much of late, or widens them again.
+    pub fn narrow(&self, narrow: bool) {
+        if self.hall.narrow.swap(narrow, Ordering::SeqCst) && !narrow {
+            self.hall.freed.notify_one();
+        }
     }
 
     /// Lets those in who wait, whenever room is given back. Never returns.
@@ -106,7 +136,9 @@ impl Doors {
         let waiting = {
             let mut line = self.line();
             line.closed = true;
-            std::mem::take(&mut line.waiting)
+            let mut waiting = std::mem::take(&mut line.light);
+            waiting.append(&mut line.heavy);
+            waiting
         };
         waiting.into_values().for_each(|knock| (knock.enter)(None));
     }
@@ -121,19 +153,19 @@ impl Doors {
     /// How many stand in line.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.line().waiting.len()
+        self.line().len()
     }
 
     /// Under the lock, so that no two enter in another order than that of the line.
     fn let_in(&self, line: &mut Line) {
         // Told before the hall is looked at, so that who gives room back meanwhile knows of it.
-        self.hall.waiting.store(line.waiting.len(), Ordering::SeqCst);
-        while !line.waiting.is_empty() && self.hall.has_room() {
-            if let Some(knock) = line.leave() {
-                (knock.enter)(Some(self.hall.take(knock.bytes)));
-            }
+        self.hall.waiting.store(line.len(), Ordering::SeqCst);
+        while self.hall.has_room()
+            && let Some(knock) = line.leave(self.hall.narrow.load(Ordering::SeqCst))
+        {
+            (knock.enter)(Some(self.hall.take(knock.bytes)));
         }
-        self.hall.waiting.store(line.waiting.len(), Ordering::SeqCst);
+        self.hall.waiting.store(line.len(), Ordering::SeqCst);
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -143,24 +175,49 @@ impl Doors {
 }
 
 impl Line {
+    fn len(&self) -> usize {
+        self.light.len() + self.heavy.len()
+    }
+
     /// Behind what the visitor has in line already, but not before those that were let in.
-    fn join(&mut self, knock: Knock) {
-        let (end, count) = self.ends.entry(knock.visitor).or_insert((self.reached, 0));
-        let begin = *end;
-        *end += knock.bytes as u64;
-        *count += 1;
+    fn join(&mut self, visitor: &Visitor, bytes: usize, enter: Enter) {
+        let era = (self.brought / ERA_BYTES) as u32;
+        self.brought += bytes as u64;
         self.knocks += 1;
-        self.waiting.insert((begin, self.knocks), knock);
+        let new = InLine { end: self.reached, count: 0, heavy: 0 };
+        let in_line = self.visitors.entry(visitor.number()).or_insert(new);
+        // Nobody overtakes what it has among the heavy ones.
+        let is_heavy = visitor.brings(era, bytes) > HEAVY_BYTES || in_line.heavy > 0;
+        let begin = in_line.end;
+        in_line.end += bytes as u64;
+        in_line.count += 1;
+        in_line.heavy += usize::from(is_heavy);
+        let queue = if is_heavy { &mut self.heavy } else { &mut self.light };
+        queue.insert(
+            (begin, self.knocks),
+            Knock { visitor: visitor.number(), is_heavy, bytes, enter },
+        );
     }
 
     /// Takes out who is next.
-    fn leave(&mut self) -> Option<Knock> {
-        let ((begin, _), knock) = self.waiting.pop_first()?;
-        self.reached = begin;
-        if let Some((_, count)) = self.ends.get_mut(&knock.visitor) {
-            *count -= 1;
-            if *count == 0 {
-                self.ends.remove(&knock.visitor);
+    fn leave(&mut self, narrow: bool) -> Option<Knock> {
+        let light = self.light.first_key_value().map(|(place, _)| *place);
+        let heavy = self.heavy.first_key_value().map(|(place, _)| *place).filter(|_| !narrow);
+        let queue = match (light, heavy) {
+            (Some(light), Some(heavy)) if heavy < light => &mut self.heavy,
+            (None, Some(_)) => &mut self.heavy,
+            _ => &mut self.light,
+        };
+        let ((begin, _), knock) = queue.pop_first()?;
+        if !narrow {
+            // Those who have to wait meanwhile shall not owe it to others.
+            self.reached = self.reached.max(begin);
+        }
+        if let Some(in_line) = self.visitors.get_mut(&knock.visitor) {
+            in_line.count -= 1;
+            in_line.heavy -= usize::from(knock.is_heavy);
+            if in_line.count == 0 {
+                self.visitors.remove(&knock.visitor);
             }
         }
         Some(knock)
@@ -218,7 +275,7 @@ mod tests {
             Self { doors: Doors::new(bytes), enter, entered }
         }
 
-        fn knock(&self, visitor: Visitor, bytes: usize, name: u32) {
+        fn knock(&self, visitor: &Visitor, bytes: usize, name: u32) {
             let enter = self.enter.clone();
             // Nobody listens any more once a test has seen enough.
             self.doors.knock(visitor, bytes, move |room| drop(enter.send((name, room))));
@@ -244,7 +301,7 @@ mod tests {
     async fn the_small_one_of_a_visitor_does_not_overtake_its_large_one() {
         let (entrance, visitor) = (Entrance::with_room(10), Visitor::new());
         for (bytes, name) in [(12, 1), (60, 2), (1, 3), (1, 4)] {
-            entrance.knock(visitor, bytes, name);
+            entrance.knock(&visitor, bytes, name);
         }
         assert_eq!(entrance.doors.waiting(), 3, "the first brought more than there is room for");
         assert_eq!(entrance.everybody().await, [1, 2, 3, 4]);
@@ -254,10 +311,10 @@ mod tests {
     async fn who_comes_once_does_not_wait_for_all_of_who_floods() {
         let (entrance, flooding) = (Entrance::with_room(1), Visitor::new());
         for name in 0..100 {
-            entrance.knock(flooding, 50, name);
+            entrance.knock(&flooding, 50, name);
         }
-        entrance.knock(Visitor::new(), 8, 1_000);
-        entrance.knock(Visitor::new(), 8, 1_001);
+        entrance.knock(&Visitor::new(), 8, 1_000);
+        entrance.knock(&Visitor::new(), 8, 1_001);
         let names = entrance.everybody().await;
         // One of the flood is inside, and one began where they did.
         assert_eq!(names[2..4], [1_000, 1_001]);
@@ -265,13 +322,43 @@ mod tests {
         assert!(flood.into_iter().eq(0..100), "what one visitor brings keeps its order");
     }
 
+    #[tokio::test]
+    async fn narrow_doors_let_those_in_who_brought_little() {
+        let (entrance, flooding) = (Entrance::with_room(1 << 20), Visitor::new());
+        let portion = HEAVY_BYTES / 4;
+        for name in 0..4 {
+            entrance.knock(&flooding, portion, name);
+        }
+        entrance.doors.narrow(true);
+        entrance.knock(&flooding, portion, 4);
+        entrance.knock(&flooding, 1, 5);
+        entrance.knock(&Visitor::new(), 8, 1_000);
+        let names = || entrance.entered.try_iter().map(|(name, _room)| name).collect::<Vec<_>>();
+        assert_eq!(names(), [0, 1, 2, 3, 1_000]);
+        assert_eq!(entrance.doors.waiting(), 2);
+        entrance.doors.narrow(false);
+        assert_eq!(entrance.everybody().await, [4, 5]);
+    }
+
+    #[test]
+    fn who_brought_much_long_ago_is_not_heavy() {
+        let (entrance, visitor) = (Entrance::with_room(1), Visitor::new());
+        entrance.knock(&visitor, 2 * HEAVY_BYTES, 1);
+        drop(entrance.entered.try_recv());
+        entrance.knock(&Visitor::new(), 2 * ERA_BYTES as usize, 2);
+        drop(entrance.entered.try_recv());
+        entrance.doors.narrow(true);
+        entrance.knock(&visitor, 1, 3);
+        assert_eq!(entrance.entered.try_recv().map(|(name, _)| name), Ok(3));
+    }
+
     #[test]
     fn closed_doors_turn_everybody_away() {
         let (entrance, visitor) = (Entrance::with_room(1), Visitor::new());
-        entrance.knock(visitor, 1, 1);
-        entrance.knock(visitor, 1, 2);
+        entrance.knock(&visitor, 1, 1);
+        entrance.knock(&visitor, 1, 2);
         entrance.doors.close();
-        entrance.knock(visitor, 1, 3);
+        entrance.knock(&visitor, 1, 3);
         let entered: Vec<_> =
             entrance.entered.try_iter().map(|(name, room)| (name, room.is_some())).collect();
         assert_eq!(entered, [(1, true), (2, false), (3, false)]);

@@ -1,7 +1,7 @@
 //! The loop of a driver.
 //!
 //! Nothing starves: rows that were read and what happened to the log come before commands, and however many commands wait,
-//! the clock is looked at after each turn of them.
+//! the clock is looked at after each turn of them, and other tasks have their turn too.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -224,23 +224,20 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes a command and those that wait behind it. They share steps, so that a burst costs one append and not one for each.
+    /// Takes a command and those that wait behind it, as far as one step holds them: a burst costs one append and not one for
+    /// each. Whoever else wants to compute has its turn before the next step.
     async fn take_turn(&mut self, first: Command) -> Result<(), DriverFailure> {
-        let mut next = Some(first);
-        let mut left = COMMANDS_PER_TURN;
-        while let Some(command) = next.take() {
-            self.wait_for_room().await?;
+        self.wait_for_room().await?;
+        self.take(first);
+        let mut left = COMMANDS_PER_TURN - 1;
+        while left > 0 && !self.is_step_full() {
+            let Ok(command) = self.inbox.0.try_recv() else { break };
             self.take(command);
             left -= 1;
-            while left > 0 && !self.is_step_full() {
-                let Ok(command) = self.inbox.0.try_recv() else { break };
-                self.take(command);
-                left -= 1;
-            }
-            self.perform();
-            if left > 0 {
-                next = self.inbox.0.try_recv().ok();
-            }
+        }
+        self.perform();
+        if !self.inbox.0.is_empty() {
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

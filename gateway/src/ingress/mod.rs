@@ -3,8 +3,8 @@
 //! An ingress knows nothing of partitions or logs. It hands messages to a [`Door`], which the router implements.
 
 pub mod http;
+mod visitor;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,8 @@ use tidegate_core::message::{RequestProgress, TypedValue};
 use tidegate_core::partition::effect::ClientRefusal;
 use tidegate_core::partition::record::Emitted;
 
+pub use self::visitor::Visitor;
+
 /// A message that a client wants delivered.
 #[derive(Clone, Debug)]
 pub struct Inbound {
@@ -24,21 +26,6 @@ pub struct Inbound {
     pub argument: TypedValue,
     /// The client's idempotency key with a collision-resistant hash of the body.
     pub idempotency: Option<(String, [u8; 32])>,
-}
-
-/// Who brings messages: one stream, or one request. Its messages keep their order, and those of one visitor do not keep those of
-/// others waiting.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Visitor(u64);
-
-impl Visitor {
-    /// One that was never there before in the life of this process.
-    #[must_use]
-    #[expect(clippy::new_without_default, reason = "no two are alike, so none is the default one")]
-    pub fn new() -> Self {
-        static VISITORS: AtomicU64 = AtomicU64::new(0);
-        Self(VISITORS.fetch_add(1, Ordering::Relaxed))
-    }
 }
 
 /// What became of a message.
@@ -92,7 +79,7 @@ pub trait Door: Send + Sync + 'static {
     /// Takes messages over before it returns; what it gives resolves when each of them is durable or refused. Messages of one
     /// visitor to one address are taken in in the order of these calls, and of the messages in each, also when they have to wait
     /// for room.
-    fn send(&self, visitor: Visitor, messages: Vec<Inbound>) -> Sent;
+    fn send(&self, visitor: &Visitor, messages: Vec<Inbound>) -> Sent;
 
     /// Returns when the function has replied, or after `timeout`.
     async fn call(&self, message: Inbound, timeout: Duration) -> Result<Outcome, DoorError>;

@@ -80,7 +80,7 @@ async fn who_waits_at_the_doors_is_let_in_in_order() {
     for number in 0..50 {
         let argument = value(&number.to_string());
         let inbound = Inbound { target: address("queue"), argument, idempotency: None };
-        sends.push_back(node.door.send(visitor, vec![inbound]));
+        sends.push_back(node.door.send(&visitor, vec![inbound]));
     }
     tokio::select! {
         _ = sends.next() => panic!("somebody was let in"),

@@ -112,7 +112,7 @@ async fn clients_of_a_node_that_has_stopped_are_turned_away() {
     node.stop(Duration::ZERO).await.unwrap();
     let inbound = crate::world::inbound(crate::world::address("a"), value("1"), None);
     let sent =
-        tidegate::ingress::Door::send(&*door, tidegate::ingress::Visitor::new(), vec![inbound])
+        tidegate::ingress::Door::send(&*door, &tidegate::ingress::Visitor::new(), vec![inbound])
             .await;
     assert!(matches!(sent[..], [(0, Err(DoorError::Closed))]));
 }

@@ -14,7 +14,7 @@ async fn what_is_not_accepted_is_said_of_the_right_message() {
     let nobody = FunctionType::parse("test/nobody").unwrap();
     let unknown = |partition| Address::new(nobody.clone(), &id_in(partition)).unwrap();
     let keyed = || inbound(address(&id_in(1)), value("once"), Some("key"));
-    assert!(node.door.send(Visitor::new(), vec![keyed()]).await.is_empty());
+    assert!(node.door.send(&Visitor::new(), vec![keyed()]).await.is_empty());
     // Partitions answer for their own messages, and not in the order in which these were sent.
     let messages = vec![
         inbound(address(&id_in(3)), value("a"), None),
@@ -23,7 +23,7 @@ async fn what_is_not_accepted_is_said_of_the_right_message() {
         inbound(address(&id_in(0)), value("c"), None),
         inbound(unknown(0), value("d"), None),
     ];
-    let exceptions = node.door.send(Visitor::new(), messages).await;
+    let exceptions = node.door.send(&Visitor::new(), messages).await;
     let refused = DoorError::Refused(ClientRefusal::UnknownFunction);
     assert_eq!(exceptions.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 2, 4]);
     assert_eq!(exceptions[0].1.as_ref().unwrap_err(), &refused);

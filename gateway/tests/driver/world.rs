@@ -276,7 +276,7 @@ impl Living {
     ) -> JoinHandle<Result<Outcome, DoorError>> {
         let (door, inbound) = (self.door.clone(), inbound(target, argument, key));
         tokio::spawn(async move {
-            let exception = door.send(Visitor::new(), vec![inbound]).await.pop();
+            let exception = door.send(&Visitor::new(), vec![inbound]).await.pop();
             exception.map_or(Ok(Outcome::Accepted), |(_, outcome)| outcome)
         })
     }

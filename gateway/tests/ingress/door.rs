@@ -125,7 +125,7 @@ impl FakeDoor {
 
 #[async_trait]
 impl Door for FakeDoor {
-    fn send(&self, _: Visitor, messages: Vec<Inbound>) -> Sent {
+    fn send(&self, _: &Visitor, messages: Vec<Inbound>) -> Sent {
         self.arrived.lock().unwrap().extend(messages.iter().cloned());
         self.waiting.send_modify(|waiting| *waiting += messages.len());
         {

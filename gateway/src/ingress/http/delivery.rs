@@ -17,7 +17,7 @@ pub(super) enum Delivered {
 /// Sends the messages of one record.
 pub(super) async fn deliver(door: &dyn Door, messages: Vec<Inbound>) -> Result<Delivered, Problem> {
     let places = 0..messages.len();
-    let exceptions = door.send(Visitor::new(), messages).await;
+    let exceptions = door.send(&Visitor::new(), messages).await;
     combine(&places, &mut exceptions.into_iter().peekable())
 }
 

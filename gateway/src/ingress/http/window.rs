@@ -120,7 +120,7 @@ impl Window {
         let Portion { lines, messages, share, bytes } = portion;
         self.lines += lines.len();
         self.bytes += bytes;
-        let sent = door.send(self.visitor, messages);
+        let sent = door.send(&self.visitor, messages);
         self.portions.push_back(answer(lines, sent, share, bytes).boxed());
     }
 

@@ -6,6 +6,11 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
+/// How much these threads step back (`nice`): of two that want the same processor, they have a quarter of it. If rows are not
+/// written fast enough, the doors narrow until they are.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 6;
+
 /// One thread for all databases: what they do in the background may take its time, and each file that is written at once takes
 /// memory.
 pub(super) struct Background(Option<Runtime>);
@@ -15,6 +20,7 @@ impl Background {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("tidegate-store")
+            .on_thread_start(step_back)
             .enable_all()
             .build()?;
         Ok(Self(Some(runtime)))
@@ -31,6 +37,17 @@ impl Background {
         done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 }
+
+#[cfg(target_os = "linux")]
+fn step_back() {
+    // On Linux each thread has a priority of its own.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "a thread of the state store keeps its priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_back() {}
 
 impl Drop for Background {
     fn drop(&mut self) {
