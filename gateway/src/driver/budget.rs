@@ -30,7 +30,18 @@ pub struct Budget {
     limit: usize,
     doors: Doors,
     used: Vec<Used>,
-    exceeded: watch::Sender<bool>,
+    pressure: watch::Sender<Pressure>,
+}
+
+/// How what the partitions use stands to what they may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pressure {
+    /// There is room for everybody.
+    Low,
+    /// Those who bring much have to wait until rows are written.
+    High,
+    /// Everybody has to.
+    Exceeded,
 }
 
 /// What a partition uses, as in [`Memory`].
@@ -49,7 +60,7 @@ impl Budget {
             limit,
             doors: Doors::new(INPUT_BYTES),
             used: (0..partitions).map(|_| Used::default()).collect(),
-            exceeded: watch::Sender::new(false),
+            pressure: watch::Sender::new(Pressure::Low),
         })
     }
 
@@ -94,24 +105,38 @@ impl Budget {
         used.dirty.store(memory.dirty, Ordering::Relaxed);
         used.doors.store(memory.doors, Ordering::Relaxed);
         // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
-        self.exceeded.send_if_modified(|exceeded| {
-            let memory = self.used();
-            let all = memory.resident + memory.dirty + memory.doors;
-            self.doors.narrow(all > self.limit / 4 * 3 || memory.dirty > self.limit / DIRTY_SHARE);
-            let now = all > self.limit;
-            std::mem::replace(exceeded, now) != now
+        self.pressure.send_if_modified(|pressure| {
+            let now = self.pressure_of(self.used());
+            self.doors.narrow(now != Pressure::Low);
+            std::mem::replace(pressure, now) != now
         });
     }
 
-    /// Whether the partitions use more than they may, as it changes.
-    pub(super) fn pressure(&self) -> watch::Receiver<bool> {
-        self.exceeded.subscribe()
+    fn pressure_of(&self, memory: Memory) -> Pressure {
+        let all = memory.resident + memory.dirty + memory.doors;
+        if all > self.limit {
+            Pressure::Exceeded
+        } else if all > self.limit / 4 * 3 || memory.dirty > self.limit / DIRTY_SHARE {
+            Pressure::High
+        } else {
+            Pressure::Low
+        }
+    }
+
+    /// How the partitions stand to what they may use, as it changes.
+    pub(super) fn pressure(&self) -> watch::Receiver<Pressure> {
+        self.pressure.subscribe()
     }
 
     /// Whether the partitions use more than they may.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
-        *self.exceeded.borrow()
+        *self.pressure.borrow() == Pressure::Exceeded
+    }
+
+    /// Whether rows have to be written for others to come in.
+    pub(super) fn is_pressed(&self) -> bool {
+        *self.pressure.borrow() != Pressure::Low
     }
 
     /// What the partitions use.
@@ -157,16 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn pressure_is_told_when_it_begins_and_when_it_ends() {
+    fn pressure_is_told_as_it_rises_and_falls() {
         let budget = Budget::new(100, 2);
         let mut pressure = budget.pressure();
-        let dirty = |dirty| Memory { dirty, ..Memory::default() };
-        budget.note(PartitionId(0), dirty(60));
-        assert!(!pressure.has_changed().unwrap());
-        budget.note(PartitionId(1), dirty(60));
-        assert!(*pressure.borrow_and_update());
-        budget.note(PartitionId(0), dirty(0));
-        assert!(!*pressure.borrow_and_update());
-        assert_eq!(budget.used_bytes(), 60);
+        let mut told = |partition, dirty| {
+            budget.note(PartitionId(partition), Memory { dirty, ..Memory::default() });
+            pressure.has_changed().unwrap().then(|| *pressure.borrow_and_update())
+        };
+        assert_eq!(told(0, 20), None);
+        assert_eq!(told(1, 60), Some(Pressure::High));
+        assert_eq!(told(0, 60), Some(Pressure::Exceeded));
+        assert_eq!(told(0, 50), None);
+        assert_eq!(told(1, 0), Some(Pressure::High));
+        assert_eq!(told(0, 0), Some(Pressure::Low));
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::budget::Pressure;
 use super::doors::Room;
 use super::gate::Gate;
 use super::loader::{Loaded, RowError};
@@ -70,7 +71,7 @@ pub struct Driver {
 /// What goes on around a partition and needs no room in the log to be dealt with.
 pub(super) struct Surroundings {
     pub(super) durable: watch::Receiver<Durable>,
-    pressure: watch::Receiver<bool>,
+    pressure: watch::Receiver<Pressure>,
     long_log: watch::Receiver<bool>,
     writing: WriteBehind,
 }
@@ -389,7 +390,7 @@ impl Driver {
         let dirty = self.partition.memory().dirty;
         let pressing = dirty >= policy.dirty_bytes
             || self.around.durable.borrow().backlog_bytes >= policy.backlog_bytes
-            || (dirty >= policy.dirty_bytes / WORTH_A_FLUSH && self.shared.budget.is_exceeded())
+            || (dirty >= policy.dirty_bytes / WORTH_A_FLUSH && self.shared.budget.is_pressed())
             || (self.is_settled() && !self.backlog.is_empty());
         if !self.around.writing.may_begin(pressing) {
             return;

@@ -21,10 +21,10 @@ fn tight() -> Life {
     Life { sync: SyncMode::Automatic, budget: 8 * MB, flush, ..Life::default() }
 }
 
-/// Sends so much that nobody else is let in: 8 MB that are used, 16 MB that are on their way.
+/// Sends so much that nobody else is let in: more than 8 MB, of visitors none of whom brings much.
 fn fill(node: &Living, id: &str) -> Vec<tokio::task::JoinHandle<()>> {
-    let sends = (0..40).map(|_| {
-        let send = node.deliver(address(id), large(MB), None);
+    let sends = (0..60).map(|_| {
+        let send = node.deliver(address(id), large(200 << 10), None);
         tokio::spawn(async move {
             send.await.unwrap().unwrap();
         })
@@ -52,13 +52,26 @@ async fn the_doors_close_at_the_bound_and_open_after_a_flush() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_brings_much_waits_for_rows_to_be_written_and_nobody_else_does() {
+    let node = Deployment::new().start(tight()).await;
+    node.store.hold();
+    let flood: Vec<_> = (0..20).map(|_| node.deliver(address("a"), large(MB), None)).collect();
+    sleep(Duration::from_secs(60)).await;
+    assert!(!node.budget.is_exceeded());
+    assert!(flood.iter().any(|send| !send.is_finished()), "everybody was let in");
+    node.send("somebody else", "1").await.unwrap().unwrap();
+    node.store.release();
+    for send in flood {
+        send.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_partition_to_which_nothing_happens_flushes_too_when_others_need_the_memory() {
     let deployment = Deployment::new();
     let node = deployment.start(tight()).await;
-    // What fills the memory belongs to a partition that has nothing to do any more.
-    for _ in 0..4 {
-        node.deliver(address(&id_in(0)), large(MB), None).await.unwrap().unwrap();
-    }
+    // What takes memory belongs to a partition that has nothing to do any more.
+    node.deliver(address(&id_in(0)), large(MB), None).await.unwrap().unwrap();
     settle().await;
     assert_eq!(deployment.applied(0).0, 0);
     for _ in 0..20 {
@@ -102,7 +115,7 @@ async fn who_waits_at_the_doors_is_let_in_in_order() {
 async fn doors_that_are_closed_for_good_turn_everybody_away_who_waits() {
     let node = Deployment::new().start(tight()).await;
     node.store.hold();
-    let _filling: Vec<_> = (0..40).map(|_| node.deliver(address("a"), large(MB), None)).collect();
+    let _filling = fill(&node, "a");
     sleep(Duration::from_secs(1)).await;
     let waiting = node.send("b", "1");
     settle().await;
