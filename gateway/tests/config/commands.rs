@@ -119,7 +119,7 @@ async fn help_shows_commands_examples_and_exit_codes() {
     let run_help = run(&["run", "--help"]).await;
     assert!(out(&run_help).contains("--memory-budget"));
     assert!(out(&run_help).contains("TIDEGATE_MEMORY_BUDGET"));
-    assert!(out(&run_help).contains("256MiB"));
+    assert!(out(&run_help).contains("512MiB"));
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ fn without_anything_the_defaults_count() {
     let (settings, effective) = sound(&Given::default());
     assert_eq!(settings, NodeSettings::default());
     assert_eq!(settings.partitions.get(), 8);
-    assert_eq!(settings.memory_bytes, 256 << 20);
+    assert_eq!(settings.memory_bytes, 512 << 20);
     assert!(effective.iter().all(|setting| setting.origin.to_string() == "default"));
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Whether functions refuse the batch extension.
     plain: bool,
+    /// The gateway's budget of memory, if it is not the default one.
+    pub(super) memory: Option<&'static str>,
     work: Work,
 }
 
@@ -40,8 +42,10 @@ const WATCH: Duration = Duration::from_millis(10);
 const SETTLE: Duration = Duration::from_secs(2);
 /// Addresses with state when a node is restarted, or reads them from its disk.
 const MANY_KEYS: u64 = 1_000_000;
-/// Messages that a stream may have accepted and not handled, as a source that is read would.
-const UNHANDLED_MAX: u64 = 50_000;
+/// Messages that streams may have accepted and not handled: four for each of 100,000 addresses, as behind a source that has a backlog.
+const UNHANDLED_MAX: u64 = 400_000;
+/// The budget of cases that are about memory.
+const SMALL_MEMORY: &str = "256MiB";
 /// The messages of a flood, all to one address.
 const FLOOD: u64 = 1_000_000;
 /// Clients that call other addresses during a flood, and how often each of them does: 2,000 calls a second together.
@@ -57,7 +61,8 @@ impl Case {
     pub(crate) fn all() -> Vec<Self> {
         let one_way = |function, keys| Work::OneWay { function, keys };
         let calls = |function, keys, clients| Work::Calls { function, keys, clients };
-        let case = |name, plain, work| Self { name, plain, work };
+        let case = |name, plain, work| Self { name, plain, memory: None, work };
+        let small = |name, work| Self { memory: Some(SMALL_MEMORY), ..case(name, false, work) };
         vec![
             case("oneway-100k-v3", true, one_way(COUNT, 100_000)),
             case("oneway-100k-batch", false, one_way(COUNT, 100_000)),
@@ -67,10 +72,10 @@ impl Case {
             case("call-64", false, calls(CALL, 10_000, 64)),
             case("chain-10", false, calls(LINK, 10_000, 1)),
             case("fanout-100", false, Work::FanOut),
-            case("state-64k", false, one_way(LARGE, 1_000)),
-            case("flood", false, Work::Flood),
+            case("state-64k", false, calls(LARGE, 1_000, 64)),
+            small("flood", Work::Flood),
             case("rss-idle", false, Work::Idle),
-            case("rss-1m", false, Work::ColdKeys),
+            small("rss-1m", Work::ColdKeys),
             case("restart-clean", false, Work::Restart { kill: false }),
             case("restart-kill", false, Work::Restart { kill: true }),
         ]
@@ -87,7 +92,7 @@ impl Case {
 
 /// Measures a case once, on a node of its own.
 pub(crate) async fn measure(case: &Case, plan: &Plan) -> Result<Vec<Figure>, Problem> {
-    let mut setting = Setting::start(plan, case.plain).await?;
+    let mut setting = Setting::start(plan, case.plain, case.memory).await?;
     let mut figures = machine::limits(&plan.directory, setting.functions.address).await?;
     figures.extend(match &case.work {
         Work::OneWay { function, keys } => one_way(&mut setting, plan, function, *keys, 1).await?,

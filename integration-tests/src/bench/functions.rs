@@ -33,7 +33,7 @@ pub(crate) const LINK: FunctionType = FunctionType::named("bench/link");
 pub(crate) const FAN: FunctionType = FunctionType::named("bench/fan");
 /// Takes its time for each message.
 pub(crate) const SLOW: FunctionType = FunctionType::named("bench/slow");
-/// Writes a large value anew with each message.
+/// Writes a large value anew with each message, and replies.
 pub(crate) const LARGE: FunctionType = FunctionType::named("bench/large");
 
 /// Links of a chain.
@@ -147,12 +147,13 @@ async fn slow(handled: Handled, context: &mut Context, _: Message) -> Result<(),
     count_one(&handled, context).map(drop)
 }
 
-async fn large(handled: Handled, context: &mut Context, _: Message) -> Result<(), Error> {
+async fn large(handled: Handled, context: &mut Context, message: Message) -> Result<(), Error> {
     let mut blob = context.get(&BLOB)?.map_or_else(|| vec![0; LARGE_BYTES], |it| it.0.to_vec());
     if let Some(first) = blob.first_mut() {
         *first = first.wrapping_add(1);
     }
     context.set(&BLOB, &Blob(blob.into()))?;
+    context.reply(&message.into_value())?;
     handled.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }

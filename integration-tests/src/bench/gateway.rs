@@ -51,6 +51,7 @@ impl Gateway {
         plan: &Plan,
         data: &Path,
         functions: SocketAddr,
+        memory: Option<&str>,
     ) -> Result<Self, Problem> {
         let module = data.with_extension("yaml");
         std::fs::write(&module, module_for(functions))?;
@@ -66,6 +67,7 @@ impl Gateway {
             .args(["--ingress-listen", &ingress.to_string()])
             .args(["--admin-listen", &admin.to_string()])
             .args(["--log-level", "warn"])
+            .envs(memory.map(|bytes| ("TIDEGATE_MEMORY_BUDGET", bytes)))
             .stdout(Stdio::null())
             .stderr(std::fs::File::options().create(true).append(true).open(&log)?)
             .kill_on_drop(true)

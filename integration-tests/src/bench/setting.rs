@@ -27,6 +27,7 @@ pub(crate) struct Setting {
     pub(crate) gateway: Gateway,
     pub(crate) functions: Functions,
     data: TempDir,
+    memory: Option<&'static str>,
 }
 
 /// The process that serves the functions.
@@ -37,12 +38,17 @@ pub(crate) struct Functions {
 }
 
 impl Setting {
-    /// Starts functions, and a gateway on an empty directory.
-    pub(crate) async fn start(plan: &Plan, plain: bool) -> Result<Self, Problem> {
+    /// Starts functions, and a gateway on an empty directory, with a budget of memory if it is not the default one.
+    pub(crate) async fn start(
+        plan: &Plan,
+        plain: bool,
+        memory: Option<&'static str>,
+    ) -> Result<Self, Problem> {
         let data = tempfile::tempdir_in(&plan.directory)?;
         let functions = Functions::start(plain).await?;
-        let gateway = Gateway::start(plan, &data.path().join("node"), functions.address).await?;
-        Ok(Self { gateway, functions, data })
+        let node = data.path().join("node");
+        let gateway = Gateway::start(plan, &node, functions.address, memory).await?;
+        Ok(Self { gateway, functions, data, memory })
     }
 
     /// Stops the gateway, in order or at once, and starts it again on the same data.
@@ -51,7 +57,7 @@ impl Setting {
         plan: &Plan,
         kill: bool,
     ) -> Result<(Self, Duration), Problem> {
-        let Self { gateway, functions, data } = self;
+        let Self { gateway, functions, data, memory } = self;
         let begun = Instant::now();
         if kill {
             gateway.kill().await?;
@@ -59,8 +65,9 @@ impl Setting {
             gateway.stop().await?;
         }
         let stopped = begun.elapsed();
-        let gateway = Gateway::start(plan, &data.path().join("node"), functions.address).await?;
-        Ok((Self { gateway, functions, data }, stopped))
+        let node = data.path().join("node");
+        let gateway = Gateway::start(plan, &node, functions.address, memory).await?;
+        Ok((Self { gateway, functions, data, memory }, stopped))
     }
 
     /// Waits until the functions have handled so many messages since they were started, and the gateway is done with them.

@@ -121,7 +121,7 @@ impl Default for NodeSettings {
             },
             admin_listen: local(9090),
             admin_guard: GuardSettings::default(),
-            memory_bytes: 256 << 20,
+            memory_bytes: 512 << 20,
             store: StoreSettings { cache_bytes: 64 << 20, flush_interval: Duration::from_secs(30) },
             node_log_backlog_bytes: 256 << 20,
             idempotency: IdempotencySettings { retention: Duration::from_hours(24), keys: 1 << 20 },
