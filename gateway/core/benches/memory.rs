@@ -48,6 +48,7 @@ fn measure(case: &str) -> ExitCode {
     let keys = if case == "deep" { 1 } else { KEYS };
     let before = resident_set();
     let mut workload = Workload::cold(keys);
+    workload.own_payloads = true;
     match case {
         // Every address is in memory with its value, and nothing else.
         "idle" => workload.warm(),

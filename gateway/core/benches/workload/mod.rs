@@ -43,6 +43,8 @@ pub(crate) struct Workload {
     targets: Vec<Address>,
     payload: TypedValue,
     value: TypedValue,
+    /// Whether each value has its payload for itself, as it arrives, or all share one.
+    pub(crate) own_payloads: bool,
     sent: u64,
     buffer: Vec<u8>,
 }
@@ -76,7 +78,8 @@ impl Workload {
             groups: Vec::new(),
             targets: (0..keys).map(target).collect(),
             payload: TypedValue::new("bench/payload", Bytes::from_static(MESSAGE)),
-            value: TypedValue::new(VALUE_TYPE, Bytes::copy_from_slice(&[0; 8])),
+            value: TypedValue::new(VALUE_TYPE, Bytes::from_static(&[0; 8])),
+            own_payloads: false,
             sent: 0,
             buffer: Vec::new(),
         }
@@ -163,8 +166,11 @@ impl Workload {
     fn answer(&mut self) {
         let answers: Vec<_> = self.groups.drain(..).map(|group| group.batch).collect();
         for batch in answers {
-            let value = Bytes::copy_from_slice(&self.value.value);
-            let modify = Mutation::Modify(VALUE.into(), TypedValue { value, ..self.value.clone() });
+            let mut value = self.value.clone();
+            if self.own_payloads {
+                value.value = Bytes::copy_from_slice(&value.value);
+            }
+            let modify = Mutation::Modify(VALUE.into(), value);
             let response = Box::new(Response { mutations: vec![modify], ..Response::default() });
             self.handle(Event::InvocationSucceeded { batch, response });
         }

@@ -147,14 +147,16 @@ impl Partition {
     }
 
     /// Makes sure that a message that is about to enter a mailbox finds what it needs in memory, if there
-    /// is room; otherwise it waits in its row.
-    pub(super) fn prepare(&mut self, target: &Address) {
-        if self.state.seek_resident(target).is_some() {
+    /// is room; otherwise it waits in its row. Its address shares its texts with the one in memory from then on, so that it is
+    /// compared quickly.
+    pub(super) fn prepare(&mut self, target: &mut Address) {
+        if self.state.unify(target) {
             return;
         }
         if self.state.residents.bytes() >= self.limits.resident_bytes {
             return self.note_cold(target);
         }
         self.state.admit(target, self.cold.mailbox_of_a_stranger());
+        self.state.unify(target);
     }
 }

@@ -34,7 +34,7 @@ impl Partition {
         out: &mut Effects,
     ) {
         self.spill_mailbox(address);
-        if self.schedule.slot(address).is_some() {
+        if self.slot(address).is_some() {
             return;
         }
         let Some(resident) = self.state.resident(address) else { return };
@@ -43,16 +43,17 @@ impl Partition {
         }
         if let Some((rows, known)) = self.missing_rows(address) {
             self.tally.address_loads += 1;
-            self.schedule.occupy(address, Slot::Loading);
+            self.occupy(address, Slot::Loading);
             self.load(Purpose::Activate { address: address.clone(), known }, rows, out);
         } else if address.is_reply() {
             self.load_request(now, address, out);
         } else if self.is_held(&address.function) {
-            self.schedule.occupy(address, Slot::Held);
+            self.occupy(address, Slot::Held);
         } else if its_turn || self.may_overtake_nobody(&address.function) {
             self.invoke(now, address, out);
         } else {
-            self.schedule.join_line(address);
+            let handle = self.state.directory.seek(address);
+            handle.into_iter().for_each(|handle| self.schedule.join_line(handle, address));
         }
     }
 
@@ -62,11 +63,12 @@ impl Partition {
     }
 
     fn spill_mailbox(&mut self, address: &Address) {
-        let mailbox_most = self.mailbox_most();
-        let Some(resident) = self.state.seek_resident(address) else { return };
-        let (bytes, keep) = (mailbox_most, self.schedule.messages_in_flight(address));
-        if resident.mailbox.is_beyond(bytes, keep) {
-            self.state.change_resident(address, |resident| resident.mailbox.spill(bytes, keep));
+        let most = self.mailbox_most();
+        let Some(handle) = self.state.directory.seek(address) else { return };
+        let Some(resident) = self.state.residents.get(handle) else { return };
+        let keep = self.schedule.messages_in_flight(handle);
+        if resident.mailbox.is_beyond(most, keep) {
+            self.state.residents.with(handle, |resident| resident.mailbox.spill(most, keep));
         }
     }
 
@@ -110,7 +112,7 @@ impl Partition {
         ranged: Merged,
         out: &mut Effects,
     ) {
-        self.schedule.vacate(address);
+        self.vacate(address);
         let specs = self.state.specs.of(&address.function);
         let more_after = sequence_of(ranged.more_after.as_ref(), address);
         let rows = ranged.rows.into_iter().map(|(_, row)| row);
@@ -127,7 +129,7 @@ impl Partition {
             }
         }
         if parked {
-            self.schedule.occupy(address, Slot::Parked);
+            self.occupy(address, Slot::Parked);
         }
         self.carry_out_orders(now, address, out);
         self.wake(now, address, out);
@@ -136,7 +138,7 @@ impl Partition {
     /// Forms the next group of an address that has everything it needs.
     fn invoke(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
         let Some((group, flight)) = self.form_group(now, address) else { return };
-        self.schedule.occupy(address, Slot::InFlight(flight));
+        self.occupy(address, Slot::InFlight(flight));
         if !self.turns_held.is_empty() {
             self.schedule.lines.use_turn(&address.function);
         }

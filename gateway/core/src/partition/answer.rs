@@ -38,8 +38,8 @@ impl Partition {
         if keys.is_empty() {
             self.accept_answer(now, &address, &flight, *response, &BTreeMap::new(), out);
         } else {
-            self.schedule.vacate(&address);
-            self.schedule.occupy(&address, Slot::Committing(flight, response));
+            self.vacate(&address);
+            self.occupy(&address, Slot::Committing(flight, response));
             self.load(Purpose::Commit(address), LoadRequest { keys, range: None }, out);
         }
     }
@@ -53,10 +53,10 @@ impl Partition {
             .batch(batch.number)
             .filter(|_| batch.epoch == self.state.epoch || lenient);
         if let Some(address) = address
-            && let Some(Slot::InFlight(flight)) = self.schedule.slot(address)
+            && let Some(handle) = self.state.directory.seek(address)
+            && let Some(Slot::InFlight(flight)) = self.schedule.slot(handle)
             && (flight.batch == batch || lenient)
         {
-            self.state.directory.seek(address);
             return Some((address.clone(), flight.clone()));
         }
         out.actions.push(Effect::Report(Report::StaleAnswer));
@@ -94,6 +94,9 @@ impl Partition {
     /// Rows of the tokens that an answer depends on, if of any of them only the store knows. All of them then: what the
     /// overlay knows now it may have handed to the store when the rows arrive.
     fn unknown_tokens(&self, address: &Address, response: &Response) -> Vec<RowKey> {
+        if response.delayed.is_empty() {
+            return Vec::new();
+        }
         let tokens = response.delayed.iter().filter_map(|delayed| match delayed {
             Delayed::Send { token, .. } => token.clone(),
             Delayed::Cancel { token } => Some(token.clone()),
@@ -114,8 +117,8 @@ impl Partition {
         rows: &BTreeMap<RowKey, Row>,
         out: &mut Effects,
     ) {
-        if let Some(Slot::Committing(flight, response)) = self.schedule.vacate(address) {
-            self.schedule.occupy(address, Slot::InFlight(flight.clone()));
+        if let Some(Slot::Committing(flight, response)) = self.vacate(address) {
+            self.occupy(address, Slot::InFlight(flight.clone()));
             self.accept_answer(now, address, &flight, *response, rows, out);
         }
     }
@@ -134,10 +137,12 @@ impl Partition {
         let index = out.records.len();
         // The address stays occupied so that a message to itself waits until the commit is complete.
         self.commit(now, record, out);
-        self.schedule.vacate(address);
+        self.vacate(address);
         self.report_commit(address, index, out);
         let planted = self.state.planted;
-        self.state.change_resident(address, |resident| resident.values.corrupt(&planted));
+        if planted.has(Bug::ValueChangedOutsideTheFold) {
+            self.state.change_resident(address, |resident| resident.values.corrupt());
+        }
         self.wake(now, address, out);
     }
 
@@ -158,14 +163,14 @@ impl Partition {
 
     /// A group succeeded: the next one may be larger again.
     fn calm(&mut self, address: &Address) {
-        let Some(trouble) = self.schedule.trouble(address) else { return };
+        let Some(trouble) = self.trouble(address) else { return };
         let whole = self
             .application
             .policy(&address.function)
             .map_or(usize::MAX, |policy| policy.batch_messages);
         let messages = trouble.messages.saturating_mul(2);
         let calmer = (messages < whole).then_some(Trouble { messages, failures: 0 });
-        self.schedule.set_trouble(address, calmer);
+        self.set_trouble(address, calmer);
     }
 
     pub(super) fn incomplete(
@@ -179,7 +184,7 @@ impl Partition {
         match self.merge_specs(&address, &flight, missing) {
             Err(text) => self.group_failed(now, &address, &flight, text.into(), out),
             Ok(specs) => {
-                self.schedule.vacate(&address);
+                self.vacate(&address);
                 if specs.len() > self.state.specs.get(&address.function).len() {
                     let function = address.function.clone();
                     self.commit(now, Record::ValuesRegistered { function, specs }, out);
@@ -247,8 +252,8 @@ impl Partition {
                 self.group_failed(now, &address, &flight, failure.text.clone(), out);
             }
             FailureScope::Endpoint { retry_at } => {
-                self.schedule.vacate(&address);
-                self.schedule.occupy(&address, Slot::BackingOff { until: retry_at.max(now) });
+                self.vacate(&address);
+                self.occupy(&address, Slot::BackingOff { until: retry_at.max(now) });
             }
         }
     }
@@ -263,14 +268,14 @@ impl Partition {
         text: Arc<str>,
         out: &mut Effects,
     ) {
-        self.schedule.vacate(address);
+        self.vacate(address);
         if self.state.planted.has(Bug::LateAnswerAccepted) {
             self.schedule.remember_batch(flight.batch.number, address);
         }
         let Some(policy) = self.application.policy(&address.function).cloned() else {
-            return self.schedule.occupy(address, Slot::Held);
+            return self.occupy(address, Slot::Held);
         };
-        let before = self.schedule.trouble(address).map_or(0, |trouble| trouble.failures);
+        let before = self.trouble(address).map_or(0, |trouble| trouble.failures);
         let alone = flight.messages == 1;
         let failures = if alone { before + 1 } else { 0 };
         if failures >= policy.attempts {
@@ -278,9 +283,9 @@ impl Partition {
             return self.give_up(now, address, &policy.exhausted, why, out);
         }
         let trouble = Trouble { messages: (flight.messages / 2).max(1), failures };
-        self.schedule.set_trouble(address, Some(trouble));
+        self.set_trouble(address, Some(trouble));
         let retry_at = now.plus_ms(policy.backoff_ms(failures.max(1)));
-        self.schedule.occupy(address, Slot::BackingOff { until: retry_at });
+        self.occupy(address, Slot::BackingOff { until: retry_at });
         let (address, messages) = (address.clone(), flight.messages);
         out.actions.push(Effect::Report(Report::Failed {
             address,
@@ -309,8 +314,8 @@ impl Partition {
     }
 
     fn park(&mut self, now: Timestamp, address: &Address, why: Parked, out: &mut Effects) {
-        self.schedule.set_trouble(address, None);
-        self.schedule.occupy(address, Slot::Parked);
+        self.set_trouble(address, None);
+        self.occupy(address, Slot::Parked);
         let (text, parked) = (why.text.clone(), self.state.parked + 1);
         self.commit(now, Record::AddressParked { address: address.clone(), why, parked }, out);
         out.actions.push(Effect::Report(Report::Parked { address: address.clone(), text }));

@@ -25,7 +25,7 @@ impl Partition {
         address: &Address,
     ) -> Option<(Group, InFlight)> {
         let policy = self.application.policy(&address.function)?;
-        let trouble = self.schedule.trouble(address);
+        let trouble = self.trouble(address);
         let most = trouble
             .map_or(usize::MAX, |trouble| trouble.messages)
             .min(policy.batch_messages)
@@ -171,13 +171,14 @@ struct Draft<'a> {
     address: &'a Address,
     rows: &'a BTreeMap<RowKey, Row>,
     placement: Placement<'a>,
-    egress_next: BTreeMap<EgressId, Sequence>,
+    // What few answers need is made when it is needed.
+    egress_next: Option<BTreeMap<EgressId, Sequence>>,
     /// Timers with tokens that this very answer has set, until it cancels them.
-    tokens: BTreeMap<Arc<str>, TimerKey>,
+    tokens: Option<BTreeMap<Arc<str>, TimerKey>>,
     /// Pending tokens that this very answer has freed.
-    freed: BTreeSet<Arc<str>>,
+    freed: Option<BTreeSet<Arc<str>>>,
     requests: Vec<&'a Arc<ClientRequest>>,
-    replies: BTreeMap<u128, TypedValue>,
+    replies: Option<BTreeMap<u128, TypedValue>>,
     values: Vec<(Arc<str>, ValueChange)>,
     sends: Vec<Delivery>,
     timers: Vec<Timer>,
@@ -200,11 +201,11 @@ impl<'a> Draft<'a> {
             address,
             rows,
             placement: Placement::new(&partition.state),
-            egress_next: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            freed: BTreeSet::new(),
+            egress_next: None,
+            tokens: None,
+            freed: None,
             requests: Vec::new(),
-            replies: BTreeMap::new(),
+            replies: None,
             values: Vec::new(),
             sends: Vec::new(),
             timers: Vec::new(),
@@ -240,10 +241,11 @@ impl<'a> Draft<'a> {
         }
         if let Some(key) = self.answered_here(&target) {
             // The first reply wins, and the commit itself remembers it.
-            if self.replies.contains_key(&key) {
+            let replies = self.replies.get_or_insert_default();
+            if replies.contains_key(&key) {
                 return self.reject(RejectionReason::RequestGone, &alloc::format!("{target}"));
             }
-            self.replies.insert(key, argument);
+            replies.insert(key, argument);
             return;
         }
         let envelope = Envelope { caller: Some(self.address.clone()), target, argument };
@@ -293,7 +295,7 @@ impl<'a> Draft<'a> {
         }
         let key = TimerKey { fire_at: self.now.plus_ms(delay_ms), id: self.placement.number() };
         if let Some(token) = &token {
-            self.tokens.insert(token.clone(), key);
+            self.tokens.get_or_insert_default().insert(token.clone(), key);
         }
         let task = TimerTask::Send { sender: self.address.clone(), target, argument, token };
         self.timers.push(Timer { key, task });
@@ -303,20 +305,21 @@ impl<'a> Draft<'a> {
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return self.reject(RejectionReason::InvalidToken, &alloc::format!("{}", self.address));
         }
-        if let Some(key) = self.tokens.remove(&token) {
+        let own = self.tokens.as_mut().and_then(|tokens| tokens.remove(&token));
+        if let Some(key) = own {
             self.timers.retain(|timer| timer.key != key);
         } else if let Some(key) = self.pending(&token) {
-            self.freed.insert(token.clone());
+            self.freed.get_or_insert_default().insert(token.clone());
             self.cancelled.push((key, token));
         }
     }
 
     /// The timer that a token stands for, if it is pending.
     fn pending(&self, token: &Arc<str>) -> Option<TimerKey> {
-        if let Some(key) = self.tokens.get(token) {
+        if let Some(key) = self.tokens.as_ref().and_then(|tokens| tokens.get(token)) {
             return Some(*key);
         }
-        if self.freed.contains(token) {
+        if self.freed.as_ref().is_some_and(|freed| freed.contains(token)) {
             return None;
         }
         let row = RowKey::Token(self.address.clone(), token.clone());
@@ -335,8 +338,8 @@ impl<'a> Draft<'a> {
             return self.reject(RejectionReason::UnknownEgress, egress.as_str());
         }
         let state = &self.partition.state;
-        let next =
-            self.egress_next.entry(egress.clone()).or_insert_with(|| state.egresses.next(&egress));
+        let next = self.egress_next.get_or_insert_default().entry(egress.clone());
+        let next = next.or_insert_with(|| state.egresses.next(&egress));
         let sequence = *next;
         *next = sequence.next();
         let emitted = Emitted { sender: self.address.clone(), at: self.now, argument };
@@ -346,7 +349,7 @@ impl<'a> Draft<'a> {
     /// The idempotent requests whose messages were processed are complete: they are kept for their retention.
     fn complete_requests(&mut self) {
         for request in core::mem::take(&mut self.requests) {
-            let reply = self.replies.remove(&request.id.0);
+            let reply = self.replies.as_mut().and_then(|replies| replies.remove(&request.id.0));
             let progress = RequestProgress { consumed_at: Some(self.now), reply };
             self.completed.push(RequestRow {
                 target: self.address.clone(),

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::Partition;
+use super::directory::Handle;
 use super::effect::{Effects, LoadRequest, RowRange};
 use super::loads::Purpose;
 use super::mailbox::Mailbox;
@@ -284,8 +285,8 @@ impl Partition {
             let (schedule, orders) = (&self.schedule, &self.orders);
             let (application, limits) = (&self.application, &self.limits);
             let mailbox_bytes = limits.mailbox_bytes;
-            let smaller = self.state.make_one_smaller(|address, resident| {
-                let may_leave = match schedule.slot(address) {
+            let smaller = self.state.make_one_smaller(|handle, address, resident| {
+                let may_leave = match schedule.slot(handle) {
                     None => resident.mailbox.is_empty(),
                     Some(Slot::Parked | Slot::Held) => true,
                     Some(Slot::Ready { .. }) => {
@@ -298,7 +299,7 @@ impl Partition {
                     }
                     Some(_) => false,
                 };
-                let keep = schedule.messages_in_flight(address);
+                let keep = schedule.messages_in_flight(handle);
                 if may_leave && !orders.contains_key(address) {
                     Fate::Leaves
                 } else if over && resident.mailbox.is_beyond(mailbox_bytes, keep) {
@@ -308,9 +309,9 @@ impl Partition {
                 }
             });
             match smaller {
-                Smaller::Left(address, waiting) => {
+                Smaller::Left { handle, address, waiting } => {
                     self.cold.fruitless_ticks = 0;
-                    self.left(&address, waiting);
+                    self.left(handle, &address, waiting);
                 }
                 Smaller::Shed => self.cold.fruitless_ticks = 0,
                 Smaller::No => self.cold.fruitless_ticks += 1,
@@ -338,10 +339,10 @@ impl Partition {
         self.wants_room() && self.cold.fruitless_ticks < self.ticks_to_try_all()
     }
 
-    fn left(&mut self, address: &Address, waiting: bool) {
+    fn left(&mut self, handle: Handle, address: &Address, waiting: bool) {
         self.tally.evictions += 1;
-        self.schedule.set_trouble(address, None);
-        match self.schedule.vacate(address) {
+        self.schedule.set_trouble(handle, None);
+        match self.schedule.vacate(handle, address) {
             Some(Slot::Ready { .. }) => self.cold.skip(address),
             _ if waiting => self.cold.note_waiting(),
             _ => {}

@@ -48,7 +48,7 @@ impl Partition {
             egress: egress.clone(),
             text: given_up.text.clone(),
         };
-        self.schedule.set_trouble(&address, None);
+        self.set_trouble(&address, None);
         self.commit(now, Record::DeadLettered { address, sequence, entry, completed }, out);
         out.actions.push(Effect::Report(report));
         true

@@ -4,22 +4,28 @@
 //! under way for it). They find it by handle, so that an address is hashed and compared once and not once in each of them.
 //! Most events are about one address: the one that was found last is tried first.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use crate::address::Address;
+use crate::address::{Address, FunctionType};
 use crate::footprint::counted;
 
 /// The place of an address in tables. It is used again for another one once nobody holds it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub(super) struct Handle(u32);
 
 impl Handle {
     pub(super) const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    #[cfg(test)]
+    pub(super) const fn from_index(index: u32) -> Self {
+        Self(index)
     }
 }
 
@@ -45,8 +51,13 @@ pub(super) struct Directory {
     bytes_per_handle: usize,
     /// What addresses take that only the overlay holds.
     overlay_bytes: usize,
+    /// Some names that addresses share.
+    functions: VecDeque<FunctionType>,
     hasher: FixedState,
 }
+
+/// So many function types are told apart quickly. An application has fewer, unless it makes them up as it goes.
+const FUNCTIONS_KNOWN: usize = 64;
 
 /// An entry, and a place in a table of which a third is free on average.
 const OWN_BYTES_PER_HANDLE: usize =
@@ -139,13 +150,37 @@ impl Directory {
         self.entries[handle.index()].address.as_ref().expect("a handle that is held has an address")
     }
 
+    /// Has an address share its texts with the one that is known here.
+    pub(super) fn unify(&self, handle: Handle, address: &mut Address) {
+        let known = self.address(handle);
+        if !known.is_copy_of(address) {
+            *address = known.clone();
+        }
+    }
+
+    /// The name of a function type, shared with other addresses of it if it was used lately.
+    fn name(&mut self, function: &FunctionType) -> FunctionType {
+        if let Some(known) = self.functions.iter().find(|known| known.is(function)) {
+            return known.clone();
+        }
+        if self.functions.len() == FUNCTIONS_KNOWN {
+            self.functions.pop_front();
+        }
+        self.functions.push_back(function.clone());
+        function.clone()
+    }
+
     fn names(&self, handle: Handle, address: &Address) -> bool {
         let entry = self.entries.get(handle.index());
-        entry.is_some_and(|entry| entry.address.as_ref() == Some(address))
+        let known = entry.and_then(|entry| entry.address.as_ref());
+        known.is_some_and(|known| known.is(address))
     }
 
     fn enter(&mut self, address: &Address) -> Handle {
-        let entry = Entry { address: Some(address.clone()), holders: 0 };
+        let function = self.name(&address.function);
+        let address = Address { function, id: address.id.clone() };
+        let hash = self.hasher.hash_one(&address);
+        let entry = Entry { address: Some(address), holders: 0 };
         let handle = match self.free.pop() {
             Some(handle) => {
                 self.entries[handle.index()] = entry;
@@ -158,7 +193,6 @@ impl Directory {
                 )
             }
         };
-        let hash = self.hasher.hash_one(address);
         self.table.insert_unique(hash, (hash, handle), |(hash, _)| *hash);
         self.last = handle;
         handle

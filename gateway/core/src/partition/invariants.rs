@@ -169,8 +169,7 @@ fn counters_equal_fold(
 pub fn one_group_per_address(partition: &Partition) -> Result<(), Violation> {
     let mut in_flight = 0;
     for (address, _) in partition.state.residents() {
-        if let Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) =
-            partition.schedule.slot(address)
+        if let Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) = partition.slot(address)
         {
             in_flight += 1;
             if partition.schedule.batch(flight.batch.number) != Some(address) {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::directory::Handle;
 use crate::address::{Address, FunctionType};
 
 /// Lines that have nothing to remember are kept up to this many, so that a busy type finds its own again.
@@ -20,7 +21,7 @@ const SHARE_OF_FREE_PLACES: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// Addresses that have work, in the order in which they came.
-    ready: BTreeMap<u64, Address>,
+    ready: BTreeMap<u64, (Handle, Address)>,
     in_flight: usize,
     /// Turns that were asked for and not granted yet.
     asked: usize,
@@ -93,12 +94,12 @@ impl Lines {
     }
 
     /// An address joins the end of its line; returns its place there.
-    pub(super) fn join(&mut self, address: &Address) -> u64 {
+    pub(super) fn join(&mut self, handle: Handle, address: &Address) -> u64 {
         self.last_place += 1;
         let place = self.last_place;
         let line = self.line(&address.function);
         let first = line.ready.is_empty();
-        line.ready.insert(place, address.clone());
+        line.ready.insert(place, (handle, address.clone()));
         self.ready += 1;
         if first {
             self.round.push_back(address.function.clone());
@@ -133,12 +134,12 @@ impl Lines {
     }
 
     /// The address of a type that has waited longest.
-    pub(super) fn first(&self, function: &FunctionType) -> Option<&Address> {
+    pub(super) fn first(&self, function: &FunctionType) -> Option<&(Handle, Address)> {
         self.of(function).ready.values().next()
     }
 
     /// Every address of a type that is ready.
-    pub(super) fn waiting(&self, function: &FunctionType) -> Vec<Address> {
+    pub(super) fn waiting(&self, function: &FunctionType) -> Vec<(Handle, Address)> {
         self.of(function).ready.values().cloned().collect()
     }
 

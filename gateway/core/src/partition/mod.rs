@@ -43,9 +43,11 @@ pub mod rows;
 mod schedule;
 mod send;
 mod show;
+mod slots;
 mod state;
 mod timers;
 mod turns;
+mod underway;
 mod values;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -217,10 +219,10 @@ impl Partition {
     }
 
     /// Makes a record true and lets its messages take effect.
-    fn commit(&mut self, now: Timestamp, record: Record, out: &mut Effects) {
-        for delivery in record.deliveries() {
+    fn commit(&mut self, now: Timestamp, mut record: Record, out: &mut Effects) {
+        for delivery in record.deliveries_mut() {
             if let Delivery::Local(entry) = delivery {
-                self.prepare(&entry.target);
+                self.prepare(&mut entry.target);
             }
         }
         self.state.apply(&record);

@@ -73,7 +73,7 @@ impl Partition {
     }
 
     fn order(&mut self, now: Timestamp, address: &Address, order: Pending, out: &mut Effects) {
-        match self.schedule.slot(address) {
+        match self.slot(address) {
             Some(Slot::Parked | Slot::Loading) => {}
             None if self.state.resident(address).is_none() => {
                 self.state.admit(address, Mailbox::unknown());
@@ -111,7 +111,7 @@ impl Partition {
     }
 
     fn is_parked(&self, address: &Address) -> bool {
-        matches!(self.schedule.slot(address), Some(Slot::Parked))
+        matches!(self.slot(address), Some(Slot::Parked))
     }
 
     fn next_order(&mut self, address: &Address) -> Option<Pending> {
@@ -125,7 +125,7 @@ impl Partition {
 
     /// Whether it is known if an address is parked, and what its head is.
     fn is_known(&self, address: &Address) -> bool {
-        let loading = matches!(self.schedule.slot(address), Some(Slot::Loading));
+        let loading = matches!(self.slot(address), Some(Slot::Loading));
         let headless = |resident: &Resident| resident.mailbox.wants_rows_from().is_some();
         !loading && self.state.resident(address).is_some_and(|resident| !headless(resident))
     }
@@ -197,7 +197,7 @@ impl Partition {
         signature: Signature,
         out: &mut Effects,
     ) {
-        self.schedule.vacate(address);
+        self.vacate(address);
         let parked = self.state.parked - 1;
         let address = address.clone();
         self.commit(now, Record::AddressReleased { address, parked, signature }, out);
@@ -235,7 +235,7 @@ impl Partition {
     /// The head of a parked mailbox is in rows only: it is read, with the mark that it is parked.
     fn look_again(&mut self, address: &Address) {
         if self.is_parked(address) {
-            self.schedule.vacate(address);
+            self.vacate(address);
         }
     }
 

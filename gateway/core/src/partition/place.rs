@@ -13,12 +13,13 @@ use crate::message::{ClientRequest, Envelope, Message, RequestId};
 pub(super) struct Placement<'a> {
     state: &'a State,
     next: Sequence,
-    outbox: BTreeMap<PartitionId, Sequence>,
+    /// Made when the first message for another partition is numbered: most records have none.
+    outbox: Option<BTreeMap<PartitionId, Sequence>>,
 }
 
 impl<'a> Placement<'a> {
     pub(super) const fn new(state: &'a State) -> Self {
-        Self { state, next: state.next_sequence, outbox: BTreeMap::new() }
+        Self { state, next: state.next_sequence, outbox: None }
     }
 
     /// The next number for a message in a mailbox, or for a timer.
@@ -61,8 +62,10 @@ impl<'a> Placement<'a> {
     }
 
     fn remote(&mut self, destination: PartitionId, envelope: Envelope) -> Delivery {
-        let next =
-            self.outbox.entry(destination).or_insert_with(|| self.state.outbox.next(destination));
+        let next = {
+            let outbox = self.outbox.get_or_insert_default();
+            outbox.entry(destination).or_insert_with(|| self.state.outbox.next(destination))
+        };
         let sequence = *next;
         *next = sequence.next();
         Delivery::Remote(OutboxEntry { destination, sequence, envelope })

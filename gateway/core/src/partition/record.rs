@@ -157,6 +157,17 @@ impl Record {
             _ => &[],
         }
     }
+
+    pub(super) fn deliveries_mut(&mut self) -> &mut [Delivery] {
+        match self {
+            Self::MessageAccepted { delivery, .. }
+            | Self::TimerFired { outcome: TimerOutcome::Delivered(delivery), .. } => {
+                slice::from_mut(delivery)
+            }
+            Self::BatchCommitted(commit) => &mut commit.sends,
+            _ => &mut [],
+        }
+    }
 }
 
 /// Where an accepted message came from, with what its deduplication must remember.

@@ -20,7 +20,7 @@ impl Partition {
     pub(super) fn load_request(&mut self, now: Timestamp, address: &Address, out: &mut Effects) {
         let Some(key) = request_key(address) else { return };
         let row = RowKey::Request(key);
-        self.schedule.occupy(address, Slot::Loading);
+        self.occupy(address, Slot::Loading);
         match self.state.unflushed(&row) {
             Some(known) => {
                 let rows = known.cloned().map(|known| (row, known)).into_iter().collect();
@@ -41,7 +41,7 @@ impl Partition {
         mut rows: BTreeMap<RowKey, Row>,
         out: &mut Effects,
     ) {
-        self.schedule.vacate(address);
+        self.vacate(address);
         let Some(key) = request_key(address) else { return };
         let mut open = match rows.remove(&RowKey::Request(key)) {
             Some(Row::Request(row)) if row.progress.reply.is_none() => Some(row),

@@ -1,16 +1,20 @@
 //! What is under way for each address, and what waits for its turn. Upholds ORD-1. All of it is volatile: after a
 //! restart it is found again from the mailboxes.
+//!
+//! An address for which anything is under way is resident, so its handle stays.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::directory::Handle;
 use super::group::Response;
 use super::lines::Lines;
+use super::slots::Slots;
 use crate::address::{Address, FunctionType};
 use crate::id::{BatchId, Timestamp};
 
@@ -60,30 +64,34 @@ pub(super) struct Trouble {
     pub(super) failures: u32,
 }
 
-/// A place in a table of which a third is free on average, and one in a line.
-const BYTES_PER_SLOT: usize = size_of::<(Address, Slot)>() * 3 / 2 + 2 * size_of::<Address>();
+/// A slot, and a place in a line: in a tree that is filled from one end.
+const BYTES_PER_SLOT: usize =
+    Slots::<Slot>::BYTES_PER_THING + (size_of::<(u64, (Handle, Address))>()) * 7 / 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    slots: HashMap<Address, Slot, FixedState>,
+    slots: Slots<Slot>,
     /// Whose group each batch of this epoch is.
     batches: HashMap<u64, Address, FixedState>,
-    troubles: HashMap<Address, Trouble, FixedState>,
+    troubles: HashMap<Handle, Trouble, FixedState>,
     pub(super) lines: Lines,
-    backing_off: BTreeSet<(Timestamp, Address)>,
-    held: BTreeSet<Address>,
+    backing_off: BTreeMap<(Timestamp, Address), Handle>,
+    held: BTreeMap<Address, Handle>,
     in_flight: usize,
     last_batch: u64,
 }
 
 impl Schedule {
-    pub(super) fn slot(&self, address: &Address) -> Option<&Slot> {
-        self.slots.get(address)
+    /// What the tables take for each handle.
+    pub(super) const BYTES_PER_HANDLE: usize = Slots::<Slot>::BYTES_PER_HANDLE;
+
+    pub(super) fn slot(&self, handle: Handle) -> Option<&Slot> {
+        self.slots.get(handle)
     }
 
     /// What it takes of memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.len() * BYTES_PER_SLOT
+        self.slots.room() * BYTES_PER_SLOT
     }
 
     pub(super) const fn in_flight(&self) -> usize {
@@ -109,7 +117,7 @@ impl Schedule {
     }
 
     /// Sets what is under way for an address that was idle.
-    pub(super) fn occupy(&mut self, address: &Address, slot: Slot) {
+    pub(super) fn occupy(&mut self, handle: Handle, address: &Address, slot: Slot) {
         match &slot {
             Slot::InFlight(flight) | Slot::Committing(flight, _) => {
                 self.in_flight += 1;
@@ -117,26 +125,26 @@ impl Schedule {
                 self.batches.insert(flight.batch.number, address.clone());
             }
             Slot::BackingOff { until } => {
-                self.backing_off.insert((*until, address.clone()));
+                self.backing_off.insert((*until, address.clone()), handle);
             }
             Slot::Held => {
-                self.held.insert(address.clone());
+                self.held.insert(address.clone(), handle);
             }
             Slot::Ready { .. } | Slot::Loading | Slot::Parked => {}
         }
-        let before = self.slots.insert(address.clone(), slot);
+        let before = self.slots.insert(handle, slot);
         debug_assert!(before.is_none(), "ORD-1: one thing at a time is under way for an address");
     }
 
     /// An address that was idle joins the line for its turn.
-    pub(super) fn join_line(&mut self, address: &Address) {
-        let place = self.lines.join(address);
-        self.occupy(address, Slot::Ready { place });
+    pub(super) fn join_line(&mut self, handle: Handle, address: &Address) {
+        let place = self.lines.join(handle, address);
+        self.occupy(handle, address, Slot::Ready { place });
     }
 
     /// Nothing is under way for an address any more; says what was.
-    pub(super) fn vacate(&mut self, address: &Address) -> Option<Slot> {
-        let slot = self.slots.remove(address)?;
+    pub(super) fn vacate(&mut self, handle: Handle, address: &Address) -> Option<Slot> {
+        let slot = self.slots.remove(handle)?;
         match &slot {
             Slot::InFlight(flight) | Slot::Committing(flight, _) => {
                 self.in_flight -= 1;
@@ -156,8 +164,8 @@ impl Schedule {
     }
 
     /// How many messages at the head of an address's mailbox must stay where they are; the first one at least.
-    pub(super) fn messages_in_flight(&self, address: &Address) -> usize {
-        match self.slot(address) {
+    pub(super) fn messages_in_flight(&self, handle: Handle) -> usize {
+        match self.slot(handle) {
             Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) => flight.messages,
             _ => 1,
         }
@@ -175,56 +183,60 @@ impl Schedule {
 
     /// The address of a type that has waited longest for its turn; it leaves the line.
     pub(super) fn next_ready(&mut self, function: &FunctionType) -> Option<Address> {
-        let address = self.lines.first(function)?.clone();
-        self.vacate(&address);
+        let (handle, address) = self.lines.first(function)?.clone();
+        self.vacate(handle, &address);
         Some(address)
     }
 
     /// An address whose back-off is over.
     pub(super) fn next_backed_off(&mut self, now: Timestamp) -> Option<Address> {
-        let (until, address) = self.backing_off.first()?;
+        let ((until, address), handle) = self.backing_off.first_key_value()?;
         if *until > now {
             return None;
         }
-        let address = address.clone();
-        self.vacate(&address);
+        let (handle, address) = (*handle, address.clone());
+        self.vacate(handle, &address);
         Some(address)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.backing_off.first().map(|(until, _)| *until)
+        self.backing_off.first_key_value().map(|((until, _), _)| *until)
     }
 
     /// The functions some address of which is held.
     pub(super) fn functions_held(&self) -> Vec<FunctionType> {
         let mut functions = Vec::new();
-        let mut next = self.held.first();
+        let mut next = self.held.keys().next();
         while let Some(address) = next {
             functions.push(address.function.clone());
-            next = self.held.range(Address::lowest(address.function.successor())..).next();
+            let behind = Address::lowest(address.function.successor());
+            next = self.held.range(behind..).next().map(|(address, _)| address);
         }
         functions
     }
 
     /// An address of a function that is held; it is so no longer.
     pub(super) fn next_held(&mut self, function: &FunctionType) -> Option<Address> {
-        let address = self.held.range(Address::lowest(function.clone())..).next()?;
-        let address = Some(address).filter(|address| address.function == *function)?.clone();
-        self.vacate(&address);
+        let (address, handle) = self.held.range(Address::lowest(function.clone())..).next()?;
+        let (address, handle) = (address.clone(), *handle);
+        if address.function != *function {
+            return None;
+        }
+        self.vacate(handle, &address);
         Some(address)
     }
 
-    pub(super) fn trouble(&self, address: &Address) -> Option<Trouble> {
-        self.troubles.get(address).copied()
+    pub(super) fn trouble(&self, handle: Handle) -> Option<Trouble> {
+        self.troubles.get(&handle).copied()
     }
 
-    pub(super) fn set_trouble(&mut self, address: &Address, trouble: Option<Trouble>) {
+    pub(super) fn set_trouble(&mut self, handle: Handle, trouble: Option<Trouble>) {
         match trouble {
             Some(trouble) => {
-                self.troubles.insert(address.clone(), trouble);
+                self.troubles.insert(handle, trouble);
             }
             None => {
-                self.troubles.remove(address);
+                self.troubles.remove(&handle);
             }
         }
     }

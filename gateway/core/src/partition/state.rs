@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 
 use super::dedup::Dedup;
-use super::directory::{Directory, Holder};
+use super::directory::{Directory, Handle, Holder};
 use super::egress::Egresses;
 use super::mailbox::Mailbox;
 use super::outbox::Outbox;
@@ -18,6 +18,7 @@ use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
 use super::residents::{Fate, Outcome, Resident, Residents};
 use super::row::{Row, RowKey, Timer};
 use super::rows::{self, Changes};
+use super::schedule::Schedule;
 use super::timers::Timers;
 use super::values::{Held, Specs};
 use crate::address::Address;
@@ -27,7 +28,8 @@ use crate::policy::Application;
 use crate::route::PartitionCount;
 
 /// What the tables take for each address in memory.
-const BYTES_PER_HANDLE: usize = Residents::BYTES_PER_HANDLE + Overlay::BYTES_PER_HANDLE;
+const BYTES_PER_HANDLE: usize =
+    Residents::BYTES_PER_HANDLE + Overlay::BYTES_PER_HANDLE + Schedule::BYTES_PER_HANDLE;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -61,8 +63,15 @@ pub(super) enum Smaller {
     No,
     /// A mailbox is smaller.
     Shed,
-    /// An address has left; whether messages wait for it.
-    Left(Address, bool),
+    /// An address has left.
+    Left {
+        /// What its handle was.
+        handle: Handle,
+        /// Who.
+        address: Address,
+        /// Whether messages wait for it.
+        waiting: bool,
+    },
 }
 
 impl State {
@@ -135,11 +144,6 @@ impl State {
         self.residents.get(self.directory.find(address)?)
     }
 
-    /// The same, for an address that is going to be asked for again.
-    pub(super) fn seek_resident(&mut self, address: &Address) -> Option<&Resident> {
-        self.residents.get(self.directory.seek(address)?)
-    }
-
     /// Changes what is in memory of an address, if anything is.
     pub(super) fn change_resident<R>(
         &mut self,
@@ -153,6 +157,13 @@ impl State {
     pub(super) fn admit(&mut self, address: &Address, mailbox: Mailbox) {
         let handle = self.directory.hold(address, Holder::Resident);
         self.residents.admit(handle, self.directory.bytes(handle), mailbox);
+    }
+
+    /// Has an address that is in memory share its texts with the one that is known there. Says whether it is in memory.
+    pub(super) fn unify(&mut self, address: &mut Address) -> bool {
+        let Some(handle) = self.directory.seek(address) else { return false };
+        self.directory.unify(handle, address);
+        self.residents.get(handle).is_some()
     }
 
     /// Messages of an address were read from rows, as [`Mailbox::refill`] says.
@@ -203,17 +214,18 @@ impl State {
     /// Moves the clock of residents by one address, whose fate is decided. One that was used lately does not leave.
     pub(super) fn make_one_smaller(
         &mut self,
-        decide: impl FnOnce(&Address, &Resident) -> Fate,
+        decide: impl FnOnce(Handle, &Address, &Resident) -> Fate,
     ) -> Smaller {
         let Self { residents, directory, .. } = self;
-        let decide = |handle, resident: &Resident| decide(directory.address(handle), resident);
+        let decide =
+            |handle, resident: &Resident| decide(handle, directory.address(handle), resident);
         match residents.tick(decide) {
             Outcome::Stayed => Smaller::No,
             Outcome::Shed => Smaller::Shed,
             Outcome::Left { handle, waiting } => {
                 let address = directory.address(handle).clone();
                 directory.release(handle, Holder::Resident);
-                Smaller::Left(address, waiting)
+                Smaller::Left { handle, address, waiting }
             }
         }
     }

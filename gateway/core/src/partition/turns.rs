@@ -110,9 +110,9 @@ impl Partition {
 
     /// A function was paused or declared no more: what was ready of it waits aside, so that it takes no one's turn.
     pub(super) fn hold(&mut self, function: &FunctionType) {
-        for address in self.schedule.lines.waiting(function) {
-            self.schedule.vacate(&address);
-            self.schedule.occupy(&address, Slot::Held);
+        for (handle, address) in self.schedule.lines.waiting(function) {
+            self.schedule.vacate(handle, &address);
+            self.schedule.occupy(handle, &address, Slot::Held);
         }
     }
 

@@ -5,7 +5,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::group::{Expiration, ValueSpec};
-use super::planted::{Bug, Planted};
 use super::record::ValueChange;
 use crate::address::FunctionType;
 use crate::footprint::room;
@@ -171,10 +170,8 @@ impl Values {
     }
 
     /// For the simulation: loses a value behind the back of the log.
-    pub(super) fn corrupt(&mut self, planted: &Planted) {
-        if planted.has(Bug::ValueChangedOutsideTheFold)
-            && let Some(name) = self.held.first().map(|known| known.name.clone())
-        {
+    pub(super) fn corrupt(&mut self) {
+        if let Some(name) = self.held.first().map(|known| known.name.clone()) {
             self.remove(&name);
         }
     }
