@@ -90,6 +90,15 @@ typename! {
 }
 
 impl FunctionType {
+    /// Takes the two parts as they arrive.
+    pub(crate) fn joined(namespace: &str, name: &str) -> Result<Self, InvalidName> {
+        let mut text = String::with_capacity(namespace.len() + 1 + name.len());
+        text.push_str(namespace);
+        text.push('/');
+        text.push_str(name);
+        if is_typename(&text) { Ok(Self(Cow::Owned(text))) } else { Err(InvalidName(text)) }
+    }
+
     /// The address of one instance. The id must not be empty when something is sent there.
     #[must_use]
     pub fn at(&self, id: impl Into<String>) -> Address {
@@ -115,6 +124,10 @@ impl Address {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(crate) fn into_parts(self) -> (FunctionType, String) {
+        (self.function, self.id)
     }
 }
 

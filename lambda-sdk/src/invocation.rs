@@ -25,7 +25,7 @@ use crate::values::{Mutation, Values};
 pub(crate) struct Group {
     pub(crate) address: Address,
     pub(crate) attempt: Option<Attempt>,
-    pub(crate) values: BTreeMap<String, Option<Value>>,
+    pub(crate) values: Vec<(String, Option<Value>)>,
     pub(crate) messages: Vec<(Option<Address>, Value)>,
     pub(crate) traces: Traces,
 }
@@ -85,38 +85,40 @@ impl StatefulFunctions {
             Ok(values) => values,
             Err(missing) => return Outcome::Incomplete(missing),
         };
-        let address = group.address.clone();
         let mut context = Context::new(group.address, group.attempt, values);
         if group.traces.are_told_apart() {
             context.tell_causes();
         }
-        let work = process(function, context, group.messages, group.traces);
-        let work = AssertUnwindSafe(work).catch_unwind();
-        match work.await {
-            Ok(Ok(context)) => {
+        let work = process(function, &mut context, group.messages, group.traces);
+        let failure = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(Ok(())) => {
                 let (values, effects) = context.finish();
-                Outcome::Done { mutations: values.into_mutations(), effects }
+                return Outcome::Done { mutations: values.into_mutations(), effects };
             }
-            Ok(Err(cause)) => Outcome::Failed(Failure::Handler { address, cause }),
-            Err(panic) => Outcome::Failed(Failure::Panic { address, cause: panic_text(&*panic) }),
-        }
+            Ok(Err(cause)) => Failure::Handler { address: context.address().clone(), cause },
+            Err(panic) => {
+                let cause = panic_text(&*panic);
+                Failure::Panic { address: context.address().clone(), cause }
+            }
+        };
+        Outcome::Failed(failure)
     }
 }
 
 async fn process(
     function: &Function,
-    mut context: Context,
+    context: &mut Context,
     messages: Vec<(Option<Address>, Value)>,
     traces: Traces,
-) -> Result<Context, String> {
+) -> Result<(), String> {
     for (place, (caller, argument)) in (0..).zip(messages) {
         let trace = traces.of(place).cloned();
         let span = span(context.address(), trace.as_ref());
         context.receive_from(place, caller, trace);
-        let called = function.call(&mut context, Message::new(argument)).instrument(span).await;
+        let called = function.call(context, Message::new(argument)).instrument(span).await;
         called.map_err(|error| chain(&*error))?;
     }
-    Ok(context)
+    Ok(())
 }
 
 /// What log lines of the function show beside their own fields.

@@ -114,7 +114,7 @@ impl Instance {
         let group = Group {
             address: self.address.clone(),
             attempt: None,
-            values: self.values.clone(),
+            values: self.values.clone().into_iter().collect(),
             messages: vec![(caller, argument)],
             traces: Traces::Same(None),
         };

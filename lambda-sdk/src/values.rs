@@ -1,7 +1,5 @@
 //! The values of one instance while its group is processed. Knows which of them changed, so that only those travel back.
 
-use std::collections::BTreeMap;
-
 use crate::address::FunctionType;
 use crate::error::UndeclaredValue;
 use crate::spec::DeclaredValue;
@@ -29,18 +27,20 @@ impl Values {
     /// error: the gateway does not know of them yet.
     pub(crate) fn take(
         declared: &[DeclaredValue],
-        mut arrived: BTreeMap<String, Option<Value>>,
+        mut arrived: Vec<(String, Option<Value>)>,
     ) -> Result<Self, Vec<DeclaredValue>> {
-        let is_missing = |spec: &&DeclaredValue| !arrived.contains_key(spec.name);
-        let missing: Vec<_> = declared.iter().filter(is_missing).copied().collect();
-        if !missing.is_empty() {
-            return Err(missing);
+        let mut missing = Vec::new();
+        let mut cells = Vec::with_capacity(declared.len());
+        for spec in declared {
+            // They are few. Of two with one name the later one counts.
+            match arrived.iter_mut().rfind(|(name, _)| name == spec.name) {
+                Some((_, value)) => {
+                    cells.push(Cell { declared: *spec, value: value.take(), dirty: false });
+                }
+                None => missing.push(*spec),
+            }
         }
-        let cell = |declared: &DeclaredValue| {
-            let value = arrived.remove(declared.name).flatten();
-            Cell { declared: *declared, value, dirty: false }
-        };
-        Ok(Self { cells: declared.iter().map(cell).collect() })
+        if missing.is_empty() { Ok(Self { cells }) } else { Err(missing) }
     }
 
     pub(crate) fn cell(

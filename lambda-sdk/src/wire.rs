@@ -75,8 +75,7 @@ fn message(invocation: to_function::Invocation) -> Result<(Option<Address>, Valu
 }
 
 fn address(address: reqreply::Address) -> Result<Address, InvalidName> {
-    let function = FunctionType::parse(&format!("{}/{}", address.namespace, address.r#type))?;
-    Ok(function.at(address.id))
+    Ok(FunctionType::joined(&address.namespace, &address.r#type)?.at(address.id))
 }
 
 fn untyped(value: TypedValue) -> Value {
@@ -102,14 +101,14 @@ fn mutation((name, value): Mutation) -> PersistedValueMutation {
 }
 
 fn outgoing((target, argument): (Address, Value)) -> Invocation {
-    Invocation { target: Some(wire_address(&target)), argument: Some(typed(argument)) }
+    Invocation { target: Some(wire_address(target)), argument: Some(typed(argument)) }
 }
 
 fn delayed(delayed: Delayed) -> DelayedInvocation {
     match delayed {
         Delayed::Send { delay, target, argument, token } => DelayedInvocation {
             delay_in_ms: milliseconds(delay),
-            target: Some(wire_address(&target)),
+            target: Some(wire_address(target)),
             argument: Some(typed(argument)),
             is_cancellation_request: false,
             cancellation_token: token.unwrap_or_default(),
@@ -150,9 +149,9 @@ fn value_spec(spec: &DeclaredValue) -> PersistedValueSpec {
     }
 }
 
-fn wire_address(address: &Address) -> reqreply::Address {
-    let function = address.function();
-    reqreply::Address::new(function.namespace(), function.name(), address.id())
+fn wire_address(address: Address) -> reqreply::Address {
+    let (function, id) = address.into_parts();
+    reqreply::Address::new(function.namespace(), function.name(), id)
 }
 
 fn typed(value: Value) -> TypedValue {

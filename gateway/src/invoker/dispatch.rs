@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 use tidegate_core::id::PartitionId;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Failure, FailureScope, Group};
-use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use super::config::EndpointConfig;
@@ -33,7 +32,7 @@ struct Dispatcher {
 }
 
 impl Invoker {
-    /// Starts a task for each endpoint on the current runtime. A function that several endpoints declare goes to the last of
+    /// Starts the endpoints on the current runtime. A function that several endpoints declare goes to the last of
     /// them; the configuration refuses such declarations. The seed spreads the pauses of failing endpoints: nodes should have
     /// different ones. Nothing is started if the certificates of an endpoint cannot be used.
     pub fn new(
@@ -45,7 +44,7 @@ impl Invoker {
         Ok(Self::with(prepared, answers, seed))
     }
 
-    /// Starts a task for each endpoint, given the way to it.
+    /// Starts the endpoints, given the ways to them.
     #[cfg(test)]
     pub(super) fn over(
         endpoints: impl IntoIterator<Item = (EndpointConfig, Arc<dyn Transport>)>,
@@ -94,10 +93,8 @@ impl Invoker {
     }
 
     fn start(&self, config: EndpointConfig, transport: Arc<dyn Transport>) -> Arc<Way> {
-        let (inbox, arriving) = unbounded_channel();
         let seed = self.jitter.lock().unwrap_or_else(PoisonError::into_inner).next();
         let answers = Arc::clone(&self.dispatcher.answers);
-        let endpoint = Endpoint::new(config.clone(), transport, answers, Jitter::new(seed));
         // The dispatcher has the way to the endpoint, so the endpoint must not keep the dispatcher.
         let dispatcher = Arc::downgrade(&self.dispatcher);
         let hand_back = move |pending: Pending| {
@@ -105,8 +102,9 @@ impl Invoker {
                 dispatcher.submit(pending);
             }
         };
-        tokio::spawn(endpoint.run(arriving, hand_back, self.dispatcher.stop.clone()));
-        Arc::new(Way { config, inbox })
+        let (jitter, stop) = (Jitter::new(seed), self.dispatcher.stop.clone());
+        let endpoint = Endpoint::start(config.clone(), transport, answers, jitter, hand_back, stop);
+        Arc::new(Way { config, endpoint })
     }
 
     /// Takes no more groups, drops those that wait, and breaks off the requests under way. None of them has an answer.
@@ -131,8 +129,7 @@ impl Dispatcher {
         }
         let routes = self.routes.load();
         match routes.find(&pending.group.address.function) {
-            // Only a stopped endpoint does not take it, and then the group is dropped as promised.
-            Some(way) => drop(way.inbox.send(pending)),
+            Some(way) => way.endpoint.submit(pending),
             None => self.refuse(&pending),
         }
     }

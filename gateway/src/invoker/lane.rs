@@ -60,11 +60,6 @@ impl Lane {
         self.pace.may_begin(now, self.under_way).then_some(first.arrival)
     }
 
-    /// When something that waits may go again, if it is only a pause that keeps it.
-    pub(super) fn wakes(&self) -> Option<Instant> {
-        if self.waiting.is_empty() { None } else { self.pace.held_until() }
-    }
-
     /// Takes the next request's worth.
     pub(super) fn begin(&mut self) -> Option<(Parcel, Dialect)> {
         let plain = self.waiting.front()?.form == Form::Plain;

@@ -25,6 +25,7 @@
 //!
 //! A batch none of whose groups was run makes the endpoint pause; one without any result is a failed request.
 
+mod carry;
 mod config;
 mod dispatch;
 mod encoding;
@@ -35,6 +36,7 @@ mod http;
 mod lane;
 mod pace;
 mod packing;
+mod queue;
 mod routes;
 mod settle;
 mod spans;

@@ -80,7 +80,8 @@ impl Parcel {
         self.form == Form::Open && small
     }
 
-    fn load(&self) -> Load {
+    /// What it adds to a request.
+    pub(super) fn load(&self) -> Load {
         self.groups.iter().fold(Load::default(), |load, pending| Load {
             groups: load.groups + 1,
             messages: load.messages + pending.group.messages.len(),
@@ -92,9 +93,9 @@ impl Parcel {
 /// What a request carries, or may carry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Load {
-    groups: usize,
-    messages: usize,
-    bytes: usize,
+    pub(super) groups: usize,
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
 }
 
 impl Load {

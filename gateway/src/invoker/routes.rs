@@ -8,18 +8,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_core::address::FunctionType;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::config::{EndpointConfig, FunctionPattern};
+use super::endpoint::Endpoint;
 use super::http::HttpTransport;
-use super::packing::Pending;
 use super::tls::TlsError;
 use super::transport::Transport;
 
-/// The way to an endpoint whose task runs. When nobody has it any more, the endpoint retires.
+/// The way to an endpoint that works. When nobody has it any more, the endpoint retires.
 pub(super) struct Way {
     pub(super) config: EndpointConfig,
-    pub(super) inbox: UnboundedSender<Pending>,
+    pub(super) endpoint: Arc<Endpoint>,
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.endpoint.retire();
+    }
 }
 
 /// The way of each function.

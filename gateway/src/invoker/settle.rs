@@ -1,6 +1,5 @@
 //! What follows from the end of a request: which groups have their answer, and which are sent again, how.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::partition::event::Event;
@@ -8,24 +7,24 @@ use tidegate_core::partition::group::{Failure, FailureScope};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::endpoint::{Answered, Endpoint, LaneKey, UnderWay};
+use super::carry::Answered;
 use super::fault::{Fault, InvokeError};
 use super::lane::Dialect;
 use super::packing::{Form, Parcel, Pending};
-use super::spans;
+use super::queue::{LaneKey, Queue, UnderWay};
 use super::telemetry::Blamed;
 use super::wire::GroupAnswer;
 
-impl Endpoint {
+impl Queue {
     /// Every group of the request has its answer after this, or waits again.
-    pub(super) fn settle(&mut self, request: UnderWay, outcome: Result<Answered, Fault>) {
-        let now = Instant::now();
-        let UnderWay { lane: key, parcel, dialect, begun, span } = request;
-        spans::end(span, &outcome);
-        // The task that carried the request has ended and let go of its share.
-        let parcel = Arc::unwrap_or_clone(parcel);
-        self.meters.ended(&parcel, now - begun);
-        self.lane(&key).ended();
+    pub(super) fn settle(
+        &mut self,
+        request: UnderWay,
+        outcome: Result<Answered, Fault>,
+        now: Instant,
+    ) {
+        let UnderWay { lane: key, parcel, dialect, .. } = request;
+        self.ended(&key);
         match outcome {
             Ok(answered) => {
                 self.note_answered(&key, &answered, dialect, now);
@@ -171,6 +170,7 @@ impl Endpoint {
         retry_after: Option<Duration>,
         now: Instant,
     ) {
+        self.has_paused = true;
         let pace = &mut self.lane(key).pace;
         let well_before = pace.failures() == 0;
         pace.failed(now, retry_after);
@@ -186,14 +186,14 @@ impl Endpoint {
         self.lane(key).enqueue(parcel);
     }
 
-    fn fail(&self, pending: &Pending, error: &InvokeError) {
+    fn fail(&mut self, pending: &Pending, error: &InvokeError) {
         self.meters.group_failed();
         let text = format!("{error} (endpoint `{}`)", self.config.name).into();
         let failure = Failure { scope: FailureScope::Group, text };
         self.answer(pending, Event::InvocationFailed { batch: pending.group.batch, failure });
     }
 
-    fn answer(&self, pending: &Pending, event: Event) {
-        (self.answers)(pending.partition, event);
+    fn answer(&mut self, pending: &Pending, event: Event) {
+        self.told.push((pending.partition, event));
     }
 }

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_core::id::Timestamp;
 use tidegate_core::trace::TraceContext;
 
-use super::endpoint::Answered;
+use super::carry::Answered;
 use super::fault::Fault;
 use super::lane::Dialect;
 use super::packing::Parcel;

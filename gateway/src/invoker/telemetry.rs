@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use super::packing::Parcel;
+use super::packing::Load;
 
 /// What a failed request can be blamed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,26 +57,22 @@ impl Meters {
     }
 
     /// A request began.
-    pub(super) fn begun(&self, parcel: &Parcel) {
-        let groups = parcel.groups.len() as f64;
-        let messages: usize =
-            parcel.groups.iter().map(|pending| pending.group.messages.len()).sum();
-        let bytes = bytes(parcel);
-        self.waiting.decrement(groups);
-        self.groups_under_way.increment(groups);
+    pub(super) fn begun(&self, load: Load) {
+        self.waiting.decrement(load.groups as f64);
+        self.groups_under_way.increment(load.groups as f64);
         self.requests_under_way.increment(1.0);
-        self.bytes_under_way.increment(bytes);
+        self.bytes_under_way.increment(load.bytes as f64);
         self.requests.increment(1);
-        self.groups_per_request.record(groups);
-        self.messages_per_request.record(messages as f64);
-        self.bytes_per_request.record(bytes);
+        self.groups_per_request.record(load.groups as f64);
+        self.messages_per_request.record(load.messages as f64);
+        self.bytes_per_request.record(load.bytes as f64);
     }
 
     /// A request came to its end.
-    pub(super) fn ended(&self, parcel: &Parcel, took: Duration) {
-        self.groups_under_way.decrement(parcel.groups.len() as f64);
+    pub(super) fn ended(&self, load: Load, took: Duration) {
+        self.groups_under_way.decrement(load.groups as f64);
         self.requests_under_way.decrement(1.0);
-        self.bytes_under_way.decrement(bytes(parcel));
+        self.bytes_under_way.decrement(load.bytes as f64);
         self.latency.record(took);
     }
 
@@ -95,8 +91,4 @@ impl Meters {
         self.requests_allowed.set(allowed as f64);
         self.urls_held.set(held as f64);
     }
-}
-
-fn bytes(parcel: &Parcel) -> f64 {
-    parcel.groups.iter().map(|pending| pending.group.cost()).sum::<usize>() as f64
 }
