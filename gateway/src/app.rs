@@ -366,7 +366,9 @@ async fn take_over(
     });
     let application = Arc::new(config.module.application());
     let plan = Plan { partitions: node.partitions, application, limits, history, store };
-    Ok(Node::start(&Arc::new(plan), claims, &shared, inboxes).await?)
+    let mut started = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
+    started.sweep(node.store.sweep_interval);
+    Ok(started)
 }
 
 fn retire(history: &Arc<dyn History>) -> Arc<dyn Fn(Ulid) + Send + Sync> {

@@ -256,6 +256,7 @@ struct PartitionGauges {
     oldest: Gauge,
     address_loads: Counter,
     evictions: Counter,
+    values_swept: Counter,
     /// What was handed on already.
     tally: activity::Tally,
     egresses: BTreeMap<EgressId, (Gauge, u64)>,
@@ -277,6 +278,7 @@ impl PartitionGauges {
             oldest: gauge!("tidegate_oldest_message_timestamp_seconds", "partition" => partition()),
             address_loads: counter!("tidegate_address_loads_total"),
             evictions: counter!("tidegate_address_evictions_total"),
+            values_swept: counter!("tidegate_values_swept_total"),
             tally: activity::Tally::default(),
             egresses: BTreeMap::new(),
         }
@@ -296,6 +298,7 @@ impl PartitionGauges {
         let before = std::mem::replace(&mut self.tally, partition.tally());
         self.address_loads.increment(self.tally.address_loads - before.address_loads);
         self.evictions.increment(self.tally.evictions - before.evictions);
+        self.values_swept.increment(self.tally.values_swept - before.values_swept);
         for (egress, records) in partition.egress_backlogs() {
             self.show_egress(egress, records);
         }

@@ -327,6 +327,7 @@ impl Driver {
                 let ticket = self.waiters.operator(answer);
                 self.handle(Event::Ordered { ticket, order, by, reason });
             }
+            Command::Sweep { found, answer } => self.sweep(found, answer),
             Command::Describe { answer } => drop(answer.send(self.status())),
             Command::Finish { patience } => self.patience = Some(patience),
         }

@@ -29,6 +29,11 @@ const COUNTERS: &[(&str, &str)] = &[
     ("tidegate_log_steps_total", "Steps that were written"),
     ("tidegate_log_bytes_total", "Bytes that were written into the log"),
     ("tidegate_store_loaded_rows_total", "Rows that were read for partitions"),
+    (
+        "tidegate_values_swept_total",
+        "Values that had expired and were removed without their address being invoked",
+    ),
+    ("tidegate_store_walked_rows_total", "Rows that were looked at to find expired values"),
     ("tidegate_store_flushed_rows_total", "Rows that were written behind"),
     (
         "tidegate_store_flushed_bytes_total",

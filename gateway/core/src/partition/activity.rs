@@ -34,6 +34,8 @@ pub struct Tally {
     pub address_loads: u64,
     /// How often an address left memory.
     pub evictions: u64,
+    /// How many values were removed because they had expired, without waiting for their address to be invoked.
+    pub values_swept: u64,
 }
 
 impl Partition {
