@@ -36,6 +36,7 @@ use self::signals::{Hangups, Signals};
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::clock::Clock;
+use crate::clock::floor::{Floor, Rising};
 use crate::config::Effective;
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
@@ -167,6 +168,7 @@ struct Serving {
     reloader: Reloader,
     budget: Arc<Budget>,
     node: Node,
+    time: Rising,
     failures: UnboundedReceiver<DriverFailure>,
     readiness: Readiness,
     stopping: CancellationToken,
@@ -186,7 +188,8 @@ impl Serving {
         let guards = Guards::read(config)?;
         let ports = Ports::bind(config, &guards).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
-        let (readiness, clock) = (Readiness::default(), Clock::start());
+        let time = Floor::in_directory(&config.node.data).start_clock();
+        let (readiness, clock) = (Readiness::default(), time.clock());
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
         let edges = Arc::new(Edges::build(&config.module, &handles)?);
@@ -236,6 +239,7 @@ impl Serving {
             operators,
             admin,
             traces,
+            time,
         })
     }
 
@@ -268,6 +272,7 @@ impl Serving {
         if let Some(traces) = self.traces {
             traces.stop().await;
         }
+        self.time.stop();
         match &*stopped?.unflushed {
             [] => tracing::info!(
                 "the node has stopped; nothing is left in its log that is not in its store"
