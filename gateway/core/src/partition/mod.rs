@@ -126,7 +126,7 @@ impl Partition {
                 self.outbox_acknowledged(now, destination, through, out);
             }
             Event::OutboxGapReported { destination, expected } => {
-                self.state.outbox.to(destination).rewind(expected);
+                self.state.outbox.to(destination).fill_gap(expected);
             }
             Event::EgressAcknowledged { egress, through } => {
                 self.egress_acknowledged(now, &egress, through, out);

@@ -25,6 +25,8 @@ pub(super) struct Queue<T> {
     sent_bytes: usize,
     /// The load that fetches what follows the items in memory.
     pub(super) load: Option<LoadId>,
+    /// The last gap that was filled by handing out again.
+    filled: Sequence,
     /// When what was handed out is handed out again.
     pub(super) resend_at: Timestamp,
 }
@@ -38,6 +40,7 @@ impl<T: Cost + Clone> Queue<T> {
             bytes: 0,
             sent: trimmed,
             sent_bytes: 0,
+            filled: Sequence::NONE,
             load: None,
             resend_at: Timestamp::NEVER,
         }
@@ -130,6 +133,21 @@ impl<T: Cost + Clone> Queue<T> {
         self.sent = to.previous().max(self.trimmed).min(self.sent);
         let sent = usize::try_from(self.sent.0 - self.trimmed.0).unwrap_or(usize::MAX);
         self.sent_bytes = self.held.iter().take(sent).map(Cost::cost).sum();
+    }
+
+    /// What was handed out and not acknowledged was under way for too long: hands it out again, and fills gaps anew.
+    pub(super) fn send_again(&mut self) {
+        self.filled = Sequence::NONE;
+        self.rewind(self.trimmed.next());
+    }
+
+    /// The receiver waits for a number: hands out again from there on, which it has dropped. Everything that was under way
+    /// behind a gap reports it, so a gap is filled once; if what fills it is lost too, it is handed out when its time is over.
+    pub(super) fn fill_gap(&mut self, expected: Sequence) {
+        if expected > self.filled && expected > self.trimmed && expected <= self.sent {
+            self.filled = expected;
+            self.rewind(expected);
+        }
     }
 
     /// Leaves what is beyond a number of bytes to the rows, except for what is under way.
