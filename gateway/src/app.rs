@@ -31,7 +31,7 @@ use ulid::Ulid;
 use self::edges::Edges;
 use self::guards::Guards;
 use self::listeners::Listeners;
-use self::reload::Reloader;
+use self::reload::{Reloader, pausable};
 use self::signals::{Hangups, Signals};
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
@@ -194,6 +194,7 @@ impl Serving {
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
         let edges = Arc::new(Edges::build(&config.module, &handles)?);
         let pauses = Arc::new(Pauses::default());
+        pauses.declare(pausable(&config.module));
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
@@ -208,7 +209,13 @@ impl Serving {
         let http = listeners::http_config(config, &guards);
         let limits = http.limits.clone();
         let services = HttpServices::new(Arc::clone(&door), http, stopping.clone())?;
-        let reloader = Reloader::new(config, handles.clone(), Arc::clone(&edges), services.clone());
+        let reloader = Reloader::new(
+            config,
+            handles.clone(),
+            Arc::clone(&edges),
+            services.clone(),
+            Arc::clone(&pauses),
+        );
         let operators = CancellationToken::new();
         let module = Arc::new(reloader.clone());
         let tokens = guards.admin.tokens.clone();
@@ -232,6 +239,7 @@ impl Serving {
             reloader,
             budget,
             node,
+            time,
             failures,
             readiness,
             stopping,
@@ -239,7 +247,6 @@ impl Serving {
             operators,
             admin,
             traces,
-            time,
         })
     }
 
@@ -265,6 +272,7 @@ impl Serving {
         drop(self.ingress.await);
         self.budget.doors().close();
         let stopped = self.node.stop(patience, grace).await;
+        self.time.stop();
         self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
@@ -272,7 +280,6 @@ impl Serving {
         if let Some(traces) = self.traces {
             traces.stop().await;
         }
-        self.time.stop();
         match &*stopped?.unflushed {
             [] => tracing::info!(
                 "the node has stopped; nothing is left in its log that is not in its store"
