@@ -3,7 +3,8 @@
 //! Every message that comes in from outside holds its bytes of room behind the [doors](super::doors) until its partition
 //! has handled it. While the partitions use more than the budget, what was handled is not given back, so the room runs out
 //! and the doors stand closed. They open again because the pressure is told to every partition, also to those that nothing
-//! happens to: each flushes what it may.
+//! happens to: each flushes what it may. They close in the same way while an egress
+//! holds more than it may.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,25 +83,25 @@ impl Budget {
         &self.doors
     }
 
-    /// Takes note of what a partition uses.
-    pub(super) fn note(&self, partition: PartitionId, memory: Memory) {
+    /// Takes note of what a partition uses, and of whether the doors are to be closed for another reason.
+    pub(super) fn note(&self, partition: PartitionId, memory: Memory, closed: impl Fn() -> bool) {
         let used = &self.used[usize::from(partition.0)];
         used.resident.store(memory.resident, Ordering::Relaxed);
         used.dirty.store(memory.dirty, Ordering::Relaxed);
         used.doors.store(memory.doors, Ordering::Relaxed);
         // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
         self.exceeded.send_if_modified(|exceeded| {
-            let now = self.used_bytes() > self.limit;
+            let now = self.used_bytes() > self.limit || closed();
             std::mem::replace(exceeded, now) != now
         });
     }
 
-    /// Whether the partitions use more than they may, as it changes.
+    /// Whether the doors are to be closed, as it changes.
     pub(super) fn pressure(&self) -> watch::Receiver<bool> {
         self.exceeded.subscribe()
     }
 
-    /// Whether the partitions use more than they may.
+    /// Whether the doors are to be closed, because the partitions use more than they may or an egress is full.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
         *self.exceeded.borrow()
@@ -153,12 +154,15 @@ mod tests {
         let budget = Budget::new(100, 2);
         let mut pressure = budget.pressure();
         let dirty = |dirty| Memory { dirty, ..Memory::default() };
-        budget.note(PartitionId(0), dirty(60));
+        let open = || false;
+        budget.note(PartitionId(0), dirty(60), open);
         assert!(!pressure.has_changed().unwrap());
-        budget.note(PartitionId(1), dirty(60));
+        budget.note(PartitionId(1), dirty(60), open);
         assert!(*pressure.borrow_and_update());
-        budget.note(PartitionId(0), dirty(0));
+        budget.note(PartitionId(0), dirty(0), open);
         assert!(!*pressure.borrow_and_update());
         assert_eq!(budget.used_bytes(), 60);
+        budget.note(PartitionId(0), dirty(0), || true);
+        assert!(*pressure.borrow_and_update(), "an egress is full");
     }
 }

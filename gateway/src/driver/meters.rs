@@ -4,13 +4,14 @@
 //! module may declare whole namespaces and anybody may name functions in them, so only so many types are told apart.
 
 mod ages;
+mod egresses;
 mod function;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::Address;
 use tidegate_core::id::{BatchId, PartitionId, Sequence, Timestamp};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::activity;
@@ -21,9 +22,11 @@ use tidegate_core::partition::row::TimerTask;
 use tokio::time::Instant;
 
 use self::ages::Ages;
+use self::egresses::Egresses;
 pub use self::function::FunctionLabels;
 use self::function::Functions;
 use super::waiters::Waiters;
+use crate::egress::backlog::Backlogs;
 
 /// The metrics of one partition.
 pub(super) struct Meters {
@@ -41,6 +44,7 @@ pub(super) struct Meters {
     /// Loads of rows, which end elsewhere.
     pub(super) loads: LoadMeters,
     gauges: PartitionGauges,
+    egresses: Egresses,
 }
 
 /// What is counted of loads of rows.
@@ -81,6 +85,7 @@ impl Meters {
                 rows: counter!("tidegate_store_loaded_rows_total"),
             },
             gauges: PartitionGauges::new(partition),
+            egresses: Egresses::default(),
         }
     }
 
@@ -95,9 +100,10 @@ impl Meters {
     }
 
     /// Shows how much is under way, and hands on what this turn counted.
-    pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters) {
+    pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters, backlogs: &Backlogs) {
         self.functions.publish();
         self.gauges.show(partition, waiters, self.ages.oldest());
+        self.egresses.show(partition, backlogs);
     }
 
     /// Counts what a step did.
@@ -259,7 +265,6 @@ struct PartitionGauges {
     values_swept: Counter,
     /// What was handed on already.
     tally: activity::Tally,
-    egresses: BTreeMap<EgressId, (Gauge, u64)>,
 }
 
 impl PartitionGauges {
@@ -280,7 +285,6 @@ impl PartitionGauges {
             evictions: counter!("tidegate_address_evictions_total"),
             values_swept: counter!("tidegate_values_swept_total"),
             tally: activity::Tally::default(),
-            egresses: BTreeMap::new(),
         }
     }
 
@@ -299,22 +303,5 @@ impl PartitionGauges {
         self.address_loads.increment(self.tally.address_loads - before.address_loads);
         self.evictions.increment(self.tally.evictions - before.evictions);
         self.values_swept.increment(self.tally.values_swept - before.values_swept);
-        for (egress, records) in partition.egress_backlogs() {
-            self.show_egress(egress, records);
-        }
-    }
-
-    /// All partitions share the gauge of an egress, so each adds how its own part changed.
-    fn show_egress(&mut self, egress: &EgressId, records: u64) {
-        if !self.egresses.contains_key(egress) {
-            let gauge = gauge!("tidegate_egress_records_waiting", "egress" => egress.to_string());
-            self.egresses.insert(egress.clone(), (gauge, 0));
-        }
-        if let Some((gauge, before)) = self.egresses.get_mut(egress)
-            && *before != records
-        {
-            gauge.increment(records as f64 - *before as f64);
-            *before = records;
-        }
     }
 }

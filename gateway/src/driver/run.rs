@@ -376,8 +376,10 @@ impl Driver {
 
     /// Gives room back to those who wait at the doors, unless the node uses too much memory.
     fn open_doors(&mut self) {
-        self.shared.budget.note(self.partition.id(), self.partition.memory());
-        self.meters.show(&self.partition, &self.waiters);
+        let backlogs = self.shared.egresses.backlogs();
+        self.meters.show(&self.partition, &self.waiters, backlogs);
+        let memory = self.partition.memory();
+        self.shared.budget.note(self.partition.id(), memory, || backlogs.is_any_full());
         if !self.shared.budget.is_exceeded() {
             self.detained.clear();
         }
