@@ -31,11 +31,12 @@ use ulid::Ulid;
 use self::edges::Edges;
 use self::guards::Guards;
 use self::listeners::Listeners;
-use self::reload::Reloader;
+use self::reload::{Reloader, pausable};
 use self::signals::{Hangups, Signals};
 use crate::admin::readiness::Readiness;
 use crate::admin::{self, BindError};
 use crate::clock::Clock;
+use crate::clock::floor::{Floor, Rising};
 use crate::config::Effective;
 use crate::config::node::NodeSettings;
 use crate::driver::budget::Budget;
@@ -169,6 +170,7 @@ struct Serving {
     reloader: Reloader,
     budget: Arc<Budget>,
     node: Node,
+    time: Rising,
     failures: UnboundedReceiver<DriverFailure>,
     readiness: Readiness,
     stopping: CancellationToken,
@@ -188,11 +190,13 @@ impl Serving {
         let guards = Guards::read(config)?;
         let ports = Ports::bind(config, &guards).await?;
         let lock = Arc::new(DirectoryLock::acquire(&config.node.data)?);
-        let (readiness, clock) = (Readiness::default(), Clock::start());
+        let time = Floor::in_directory(&config.node.data).start_clock();
+        let (readiness, clock) = (Readiness::default(), time.clock());
         let (handles, inboxes) = drivers(config.node.partitions);
         let budget = Budget::new(budget_bytes(&config.node), config.node.partitions.get());
         let edges = Arc::new(Edges::build(&config.module, &handles)?);
         let pauses = Arc::new(Pauses::default());
+        pauses.declare(pausable(&config.module));
         let router = Router::new(
             config.node.partitions,
             handles.clone(),
@@ -207,7 +211,13 @@ impl Serving {
         let http = listeners::http_config(config, &guards);
         let limits = http.limits.clone();
         let services = HttpServices::new(Arc::clone(&door), http, stopping.clone())?;
-        let reloader = Reloader::new(config, handles.clone(), Arc::clone(&edges), services.clone());
+        let reloader = Reloader::new(
+            config,
+            handles.clone(),
+            Arc::clone(&edges),
+            services.clone(),
+            Arc::clone(&pauses),
+        );
         let operators = CancellationToken::new();
         let module = Arc::new(reloader.clone());
         let tokens = guards.admin.tokens.clone();
@@ -231,6 +241,7 @@ impl Serving {
             reloader,
             budget,
             node,
+            time,
             failures,
             readiness,
             stopping,
@@ -263,6 +274,7 @@ impl Serving {
         drop(self.ingress.await);
         self.budget.doors().close();
         let stopped = self.node.stop(patience, grace).await;
+        self.time.stop();
         self.reloader.end().await;
         self.edges.stop();
         self.operators.cancel();
@@ -369,7 +381,9 @@ async fn take_over(
     });
     let application = Arc::new(config.module.application());
     let plan = Plan { partitions: node.partitions, application, limits, history, store };
-    Ok(Node::start(&Arc::new(plan), claims, &shared, inboxes).await?)
+    let mut started = Node::start(&Arc::new(plan), claims, &shared, inboxes).await?;
+    started.sweep(node.store.sweep_interval);
+    Ok(started)
 }
 
 fn retire(history: &Arc<dyn History>) -> Arc<dyn Fn(Ulid) + Send + Sync> {

@@ -1,7 +1,10 @@
 //! The time that partitions are told: it never goes back, and follows the wall clock slowly.
 //!
-//! It begins with the wall clock, goes on with the monotonic one, and is drawn towards the wall clock by at most half a
+//! It begins with the wall clock, or with the time that the node had reached before if that is later ([`floor`]), goes on with the
+//! monotonic one, and is drawn towards the wall clock by at most half a
 //! percent, so that a jump of the wall clock neither fires all timers at once nor stops them.
+
+pub mod floor;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,16 +31,16 @@ struct Reading {
 }
 
 impl Clock {
-    /// A clock that begins with the wall clock's time.
+    /// A clock that begins with the wall clock's time, but not before `floor`.
     #[must_use]
-    pub fn start() -> Self {
-        Self::following(Box::new(wall_us))
+    pub fn start(floor: Timestamp) -> Self {
+        Self::following(Box::new(wall_us), floor)
     }
 
-    /// A clock that begins with the time of a wall clock, and follows that one.
+    /// A clock that begins with the time of a wall clock, but not before `floor`, and follows that one.
     #[must_use]
-    pub fn following(wall: WallClock) -> Self {
-        let time_us = wall();
+    pub fn following(wall: WallClock, floor: Timestamp) -> Self {
+        let time_us = wall().max(floor.0.saturating_mul(1000));
         Self(Arc::new(Mutex::new(Reading { wall, last: Instant::now(), time_us })))
     }
 
@@ -88,6 +91,8 @@ mod tests {
     use super::{Clock, slewed};
     use std::time::Duration;
 
+    use tidegate_core::id::Timestamp;
+
     const SECOND: u64 = 1_000_000;
 
     #[test]
@@ -106,9 +111,18 @@ mod tests {
         assert_eq!(slewed(10 * SECOND, 0, 0), 10 * SECOND);
     }
 
+    #[test]
+    fn a_wall_clock_that_was_set_back_delays_nothing() {
+        let floor = Timestamp(2_000_000);
+        let clock = Clock::following(Box::new(|| SECOND), floor);
+        assert!(clock.now() >= floor);
+        let right = Clock::following(Box::new(|| 3_000 * SECOND), floor);
+        assert!(right.now() >= Timestamp(3_000_000));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_goes_with_the_timers_of_the_process() {
-        let clock = Clock::start();
+        let clock = Clock::start(Timestamp(0));
         let before = clock.now();
         tokio::time::advance(Duration::from_secs(100)).await;
         let passed = clock.now().0 - before.0;
@@ -117,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_sleeps_until_a_time_wakes_up_at_it_or_a_slew_before() {
-        let clock = Clock::start();
+        let clock = Clock::start(Timestamp(0));
         let time = clock.now().plus_ms(10_000);
         tokio::time::sleep_until(clock.instant_of(time)).await;
         assert!(time.0 - clock.now().0.min(time.0) <= 50, "{} ms early", time.0 - clock.now().0);

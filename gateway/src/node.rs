@@ -23,6 +23,7 @@ use ulid::Ulid;
 use crate::clock::Clock;
 use crate::driver::loader::{RowError, load_all};
 use crate::driver::run::{Driver, Ended};
+use crate::driver::sweep::Walker;
 use crate::driver::{Command, Inbox, Shared};
 use crate::log::{History, HistoryError, LogFailure, Sealed};
 use crate::ownership::{Claim, OwnershipError};
@@ -99,6 +100,8 @@ pub struct Node {
     stores: BTreeMap<PartitionId, Arc<dyn PartitionStore>>,
     store: Arc<dyn StateStore>,
     shared: Arc<Shared>,
+    /// Walks through the databases.
+    walks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Node {
@@ -119,6 +122,7 @@ impl Node {
             stores: BTreeMap::new(),
             store: Arc::clone(&plan.store),
             shared: Arc::clone(shared),
+            walks: Vec::new(),
         };
         for ((id, inbox), restored) in inboxes.into_iter().zip(restored) {
             node.run(id, inbox, restored).await?;
@@ -141,10 +145,29 @@ impl Node {
         Ok(())
     }
 
+    /// From now on, values that have expired are looked for in the background, with such a pause between two walks through the
+    /// database of a partition.
+    pub fn sweep(&mut self, interval: Duration) {
+        let partitions = self.stores.len().max(1) as u32;
+        for (number, (partition, store)) in (1..).zip(&self.stores) {
+            let Some(driver) = self.shared.peers.get(usize::from(partition.0)) else { continue };
+            let walker = Walker {
+                partition: *partition,
+                driver: driver.clone(),
+                store: Arc::clone(store),
+                clock: self.shared.clock.clone(),
+                interval,
+            };
+            let first = interval / partitions * number;
+            self.walks.push(AbortOnDropHandle::new(tokio::spawn(walker.run(first))));
+        }
+    }
+
     /// Lets functions that are under way answer until `patience`, then makes everything durable, flushes it, and closes log
     /// and databases, for which there is `grace`. A store that is not available does not keep the node from stopping, since
     /// the log has everything.
     pub async fn stop(mut self, patience: Instant, grace: Duration) -> Result<Stopped, NodeError> {
+        self.walks.clear();
         for driver in &self.shared.peers {
             // One that failed is not told: it has said so already, and is joined below.
             driver.tell(Command::Finish { patience });

@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod http;
 pub mod ledger;
 pub mod module;
+pub mod operator;
 pub mod ports;
 pub mod process;
 pub mod proxy;

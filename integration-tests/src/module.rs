@@ -57,6 +57,22 @@ impl Module {
         self.component(format!("kind: io.tidegate.http.v1/egress\nspec:\n  id: {id}\n"))
     }
 
+    /// The same, and at most so much waits for its readers, such as `1MiB`.
+    #[must_use]
+    pub fn bounded_http_egress(self, id: &str, bytes: &str) -> Self {
+        self.component(format!(
+            "kind: io.tidegate.http.v1/egress\nspec:\n  id: {id}\n  retention: {{bytes: {bytes}}}\n"
+        ))
+    }
+
+    /// An ingress over HTTP, which takes the id of the receiver from the member `id` of each JSON body.
+    #[must_use]
+    pub fn http_ingress(self, id: &str, path: &str, value_type: &str, target: &str) -> Self {
+        self.component(format!(
+            "kind: io.tidegate.http.v1/ingress\nspec:\n  id: {id}\n  path: {path}\n  valueType: {value_type}\n  targets: [{target}]\n  key: {{jsonPointer: /id}}\n"
+        ))
+    }
+
     fn component(mut self, text: String) -> Self {
         self.0.push(text);
         self

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem::{Kind, ProblemDocument, respond};
 use crate::config::fault::{Fault, Faults, Severity};
 
 /// Reads the module anew.
@@ -60,7 +60,7 @@ pub enum ReloadError {
 }
 
 impl ReloadError {
-    fn kind(&self) -> (&'static str, StatusCode, &'static str) {
+    fn kind(&self) -> Kind {
         match self {
             Self::Faults(_) => {
                 ("TG-0780", StatusCode::UNPROCESSABLE_ENTITY, "the module has faults")
@@ -98,12 +98,8 @@ struct Shown {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReloadRefusal)]
 struct Refusal {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    code: &'static str,
-    detail: String,
+    #[serde(flatten)]
+    problem: ProblemDocument,
     faults: Vec<ShownFault>,
     /// Components that cannot change without a restart.
     components: Vec<String>,
@@ -159,13 +155,9 @@ pub(super) async fn reload(State(module): State<Arc<dyn ReloadModule>>) -> Respo
 }
 
 fn refuse(error: &ReloadError) -> Response {
-    let (code, status, title) = error.kind();
+    let kind = error.kind();
     let refusal = Refusal {
-        kind: format!("urn:tidegate:error:{code}"),
-        title,
-        status: status.as_u16(),
-        code,
-        detail: error.detail(),
+        problem: ProblemDocument::new(kind, error.detail()),
         faults: match error {
             ReloadError::Faults(faults) => faults.iter().map(ShownFault::from).collect(),
             _ => Vec::new(),
@@ -175,8 +167,5 @@ fn refuse(error: &ReloadError) -> Response {
             _ => Vec::new(),
         },
     };
-    let mut response = (status, Json(refusal)).into_response();
-    let problem = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(CONTENT_TYPE, problem);
-    response
+    respond(kind, &refusal)
 }

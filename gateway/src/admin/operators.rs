@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tidegate_core::address::{Address, FunctionType};
 use tidegate_core::id::{PartitionId, Sequence};
-use tidegate_core::partition::order::{Order, OrderOutcome};
+use tidegate_core::partition::order::{Order, OrderOutcome, Subject};
 use tidegate_core::partition::row::{Row, RowKey};
 use utoipa::ToSchema;
 
@@ -90,6 +90,9 @@ pub trait Operators: Send + Sync + 'static {
 
     /// What is paused.
     fn pauses(&self) -> Vec<Pause>;
+
+    /// Whether the module declares what can be paused.
+    fn declares(&self, subject: &Subject) -> bool;
 
     /// How all partitions of this node are.
     async fn statuses(&self) -> Result<Vec<PartitionStatus>, DoorError>;

@@ -36,6 +36,8 @@ pub(super) struct ShownPause {
     reason: String,
     /// In how many partitions of this node; fewer than all if the order was cut short and is to be repeated.
     partitions: usize,
+    /// Whether the module declares it; if not, the name may be misspelt.
+    declared: bool,
 }
 
 /// Everything that is paused.
@@ -61,6 +63,8 @@ pub(super) struct PauseOrder {
 pub(super) struct PauseChange {
     /// Whether anything changed; it was so already otherwise.
     changed: bool,
+    /// Whether the module declares it; if not, the name may be misspelt.
+    declared: bool,
 }
 
 /// Everything that is paused on this node.
@@ -78,6 +82,7 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<PauseList> {
             operator: pause.signature.by.to_string(),
             reason: pause.signature.reason.to_string(),
             partitions: pause.partitions,
+            declared: pause.declared,
         }
     });
     Json(PauseList { pauses: pauses.collect() })
@@ -119,7 +124,8 @@ async fn carry_out(
         PauseKind::Ingress => Subject::Ingress(name),
     };
     let slip = Signed { operator: order.operator, reason: order.reason }.slip()?;
+    let declared = admin.operators.declares(&subject);
     let changed = admin.operators.order_everywhere(to_order(subject), &slip).await?;
     tracing::info!(target: "tidegate::audit", order = what, kind = ?order.kind, name = %order.name, operator = %slip.by, reason = %slip.reason, changed, "an operator's order");
-    Ok(Json(PauseChange { changed }))
+    Ok(Json(PauseChange { changed, declared }))
 }

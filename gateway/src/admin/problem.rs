@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use crate::ingress::DoorError;
 
+/// The stable code of a problem, its status, and its title.
+pub(super) type Kind = (&'static str, StatusCode, &'static str);
+
 /// Everything that an operator may be told instead of what was wanted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Problem {
@@ -43,7 +46,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    fn kind(&self) -> (&'static str, StatusCode, &'static str) {
+    fn kind(&self) -> Kind {
         match self {
             Self::Malformed(_) => ("TG-0701", StatusCode::BAD_REQUEST, "invalid request"),
             Self::NotParked => ("TG-0702", StatusCode::CONFLICT, "not parked"),
@@ -109,19 +112,25 @@ pub struct ProblemDocument {
     detail: String,
 }
 
+impl ProblemDocument {
+    /// The document of a problem. Those with further members have it at their head.
+    pub(super) fn new((code, status, title): Kind, detail: String) -> Self {
+        let kind = format!("urn:tidegate:error:{code}");
+        Self { kind, title, status: status.as_u16(), code, detail }
+    }
+}
+
+/// Answers with a document that has a [`ProblemDocument`] at its head.
+pub(super) fn respond((_, status, _): Kind, document: &impl Serialize) -> Response {
+    let mut response = (status, axum::Json(document)).into_response();
+    let json = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (code, status, title) = self.kind();
-        let document = ProblemDocument {
-            kind: format!("urn:tidegate:error:{code}"),
-            title,
-            status: status.as_u16(),
-            code,
-            detail: self.to_string(),
-        };
-        let mut response = (status, axum::Json(document)).into_response();
-        let json = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response
+        let kind = self.kind();
+        respond(kind, &ProblemDocument::new(kind, self.to_string()))
     }
 }

@@ -23,6 +23,7 @@ use crate::config::module::ModuleConfig;
 use crate::config::{self, Effective};
 use crate::driver::DriverHandle;
 use crate::driver::declare::Declaration;
+use crate::driver::pauses::{Pausable, Pauses};
 use crate::ingress::http::{Declared, HttpServices};
 
 /// Reads the module anew when it is told to.
@@ -35,6 +36,7 @@ struct Parts {
     drivers: Vec<DriverHandle>,
     edges: Arc<Edges>,
     services: HttpServices,
+    pauses: Arc<Pauses>,
     /// The module in effect; none while the node starts or stops. Locked for the whole of a change.
     current: Mutex<Option<ModuleConfig>>,
 }
@@ -54,6 +56,7 @@ impl Reloader {
         drivers: Vec<DriverHandle>,
         edges: Arc<Edges>,
         services: HttpServices,
+        pauses: Arc<Pauses>,
     ) -> Self {
         Self(Arc::new(Parts {
             path: config.node.module.clone(),
@@ -61,6 +64,7 @@ impl Reloader {
             drivers,
             edges,
             services,
+            pauses,
             current: Mutex::new(None),
         }))
     }
@@ -164,6 +168,7 @@ impl Parts {
             driver.reopen(Arc::clone(&closed));
         }
         self.services.declare(declared);
+        self.pauses.declare(pausable(module));
         Ok(())
     }
 
@@ -187,6 +192,12 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+/// What of a module can be paused.
+pub(super) fn pausable(module: &ModuleConfig) -> Pausable {
+    let ingresses = module.ingresses.iter().map(|ingress| ingress.id.clone()).collect();
+    Pausable { application: Arc::new(module.application()), ingresses }
 }
 
 fn log(changes: &Changes, warnings: &config::fault::Faults) {

@@ -1,6 +1,6 @@
 //! The sinks of declared egresses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tidegate_core::partition::event::Event;
 use crate::config::module::{self, Egress, EgressKind};
 use crate::driver::DriverHandle;
 use crate::egress::file::{FileEgressConfig, FileEgressError, FileSink};
-use crate::egress::http::{HttpSink, Retention};
+use crate::egress::http::HttpSink;
 use crate::egress::open::Open;
 use crate::egress::{Acknowledge, Awaited, Sink};
 
@@ -18,6 +18,8 @@ use crate::egress::{Acknowledge, Awaited, Sink};
 #[derive(Clone, Default)]
 pub(super) struct Sinks {
     http: HashMap<EgressId, Arc<HttpSink>>,
+    /// Most bytes that may wait for readers.
+    most: BTreeMap<EgressId, u64>,
     files: HashMap<EgressId, Arc<FileSink>>,
 }
 
@@ -50,22 +52,24 @@ impl Sinks {
     }
 
     fn hold(&mut self, id: &EgressId, declared: &module::Retention, acknowledge: &Acknowledge) {
-        let bytes = usize::try_from(declared.bytes).unwrap_or(usize::MAX);
-        let retention = Retention { age: declared.age.unwrap_or(Duration::MAX), bytes };
-        let sink = HttpSink::new(id.clone(), retention, Arc::clone(acknowledge));
+        let age = declared.age.unwrap_or(Duration::MAX);
+        let sink = HttpSink::new(id.clone(), age, Arc::clone(acknowledge));
         self.http.insert(id.clone(), Arc::new(sink));
+        self.most.insert(id.clone(), declared.bytes);
     }
 
     /// Takes some out.
     pub(super) fn take(&mut self, ids: &[EgressId]) -> Self {
         let http = ids.iter().filter_map(|id| self.http.remove_entry(id)).collect();
+        let most = ids.iter().filter_map(|id| self.most.remove_entry(id)).collect();
         let files = ids.iter().filter_map(|id| self.files.remove_entry(id)).collect();
-        Self { http, files }
+        Self { http, most, files }
     }
 
     /// Adds others.
     pub(super) fn extend(&mut self, others: Self) {
         self.http.extend(others.http);
+        self.most.extend(others.most);
         self.files.extend(others.files);
     }
 
@@ -75,7 +79,8 @@ impl Sinks {
         let files = self.files.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Sink>));
         let awaited =
             self.http.iter().map(|(id, sink)| (id.clone(), sink.clone() as Arc<dyn Awaited>));
-        Open { sinks: http.chain(files).collect(), awaited: awaited.collect() }
+        let most = self.most.clone();
+        Open { sinks: http.chain(files).collect(), awaited: awaited.collect(), most }
     }
 
     /// Those that give up records that are too old.

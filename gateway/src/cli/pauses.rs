@@ -56,6 +56,9 @@ async fn order(
     let order = args.sign.sign(json!({"kind": kind, "name": args.name}));
     let result = args.admin.post(path, &order).await?;
     let changed = result.get("changed").and_then(Value::as_bool).unwrap_or(false);
+    if result.get("declared").and_then(Value::as_bool) == Some(false) {
+        output.note(format_args!("warning[TG-0707]: the module declares no {kind} {}", args.name));
+    }
     match args.admin.json {
         true => output.json(&result),
         false => {
@@ -68,7 +71,7 @@ async fn order(
 
 /// Lists what is paused.
 pub(super) async fn list(admin: AdminArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let members = ["kind", "name", "since", "operator", "reason"];
+    let members = ["kind", "name", "declared", "since", "operator", "reason"];
     table(&admin, "v1/pauses", "pauses", &members, "nothing is paused", output).await
 }
 

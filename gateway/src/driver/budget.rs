@@ -4,7 +4,8 @@
 //! Every message that comes in from outside holds its bytes of room behind the [doors](super::doors) until its partition
 //! has handled it. While the partitions use more than the budget, what was handled is not given back, so the room runs out
 //! and the doors stand closed. They open again because the pressure is told to every partition, also to those that nothing
-//! happens to: each flushes what it may.
+//! happens to: each flushes what it may. They close in the same way while an egress
+//! holds more than it may.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -98,15 +99,15 @@ impl Budget {
         &self.doors
     }
 
-    /// Takes note of what a partition uses.
-    pub(super) fn note(&self, partition: PartitionId, memory: Memory) {
+    /// Takes note of what a partition uses, and of whether the doors are to be closed for another reason.
+    pub(super) fn note(&self, partition: PartitionId, memory: Memory, closed: impl Fn() -> bool) {
         let used = &self.used[usize::from(partition.0)];
         used.resident.store(memory.resident, Ordering::Relaxed);
         used.dirty.store(memory.dirty, Ordering::Relaxed);
         used.doors.store(memory.doors, Ordering::Relaxed);
         // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
         self.pressure.send_if_modified(|pressure| {
-            let now = self.pressure_of(self.used());
+            let now = if closed() { Pressure::Exceeded } else { self.pressure_of(self.used()) };
             self.doors.narrow(now != Pressure::Low);
             std::mem::replace(pressure, now) != now
         });
@@ -123,12 +124,12 @@ impl Budget {
         }
     }
 
-    /// How the partitions stand to what they may use, as it changes.
+    /// How full the node is, as it changes.
     pub(super) fn pressure(&self) -> watch::Receiver<Pressure> {
         self.pressure.subscribe()
     }
 
-    /// Whether the partitions use more than they may.
+    /// Whether the doors are to be closed, because the partitions use more than they may or an egress is full.
     #[must_use]
     pub fn is_exceeded(&self) -> bool {
         *self.pressure.borrow() == Pressure::Exceeded
@@ -186,7 +187,7 @@ mod tests {
         let budget = Budget::new(100, 2);
         let mut pressure = budget.pressure();
         let mut told = |partition, dirty| {
-            budget.note(PartitionId(partition), Memory { dirty, ..Memory::default() });
+            budget.note(PartitionId(partition), Memory { dirty, ..Memory::default() }, || false);
             pressure.has_changed().unwrap().then(|| *pressure.borrow_and_update())
         };
         assert_eq!(told(0, 20), None);
@@ -195,5 +196,7 @@ mod tests {
         assert_eq!(told(0, 50), None);
         assert_eq!(told(1, 0), Some(Pressure::High));
         assert_eq!(told(0, 0), Some(Pressure::Low));
+        budget.note(PartitionId(0), Memory::default(), || true);
+        assert!(budget.is_exceeded(), "an egress is full");
     }
 }

@@ -4,13 +4,14 @@
 //! module may declare whole namespaces and anybody may name functions in them, so only so many types are told apart.
 
 mod ages;
+mod egresses;
 mod function;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use tidegate_core::address::{Address, EgressId};
+use tidegate_core::address::Address;
 use tidegate_core::id::{BatchId, PartitionId, Sequence, Timestamp};
 use tidegate_core::partition::Partition;
 use tidegate_core::partition::activity;
@@ -21,9 +22,11 @@ use tidegate_core::partition::row::TimerTask;
 use tokio::time::Instant;
 
 use self::ages::Ages;
+use self::egresses::Egresses;
 pub use self::function::FunctionLabels;
 use self::function::Functions;
 use super::waiters::Waiters;
+use crate::egress::backlog::Backlogs;
 
 /// The metrics of one partition.
 pub(super) struct Meters {
@@ -41,6 +44,7 @@ pub(super) struct Meters {
     /// Loads of rows, which end elsewhere.
     pub(super) loads: LoadMeters,
     gauges: PartitionGauges,
+    egresses: Egresses,
 }
 
 /// What is counted of loads of rows.
@@ -81,6 +85,7 @@ impl Meters {
                 rows: counter!("tidegate_store_loaded_rows_total"),
             },
             gauges: PartitionGauges::new(partition),
+            egresses: Egresses::default(),
         }
     }
 
@@ -95,9 +100,10 @@ impl Meters {
     }
 
     /// Shows how much is under way, and hands on what this turn counted.
-    pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters) {
+    pub(super) fn show(&mut self, partition: &Partition, waiters: &Waiters, backlogs: &Backlogs) {
         self.functions.publish();
         self.gauges.show(partition, waiters, self.ages.oldest());
+        self.egresses.show(partition, backlogs);
     }
 
     /// Counts what a step did.
@@ -256,9 +262,9 @@ struct PartitionGauges {
     oldest: Gauge,
     address_loads: Counter,
     evictions: Counter,
+    values_swept: Counter,
     /// What was handed on already.
     tally: activity::Tally,
-    egresses: BTreeMap<EgressId, (Gauge, u64)>,
 }
 
 impl PartitionGauges {
@@ -277,8 +283,8 @@ impl PartitionGauges {
             oldest: gauge!("tidegate_oldest_message_timestamp_seconds", "partition" => partition()),
             address_loads: counter!("tidegate_address_loads_total"),
             evictions: counter!("tidegate_address_evictions_total"),
+            values_swept: counter!("tidegate_values_swept_total"),
             tally: activity::Tally::default(),
-            egresses: BTreeMap::new(),
         }
     }
 
@@ -296,22 +302,6 @@ impl PartitionGauges {
         let before = std::mem::replace(&mut self.tally, partition.tally());
         self.address_loads.increment(self.tally.address_loads - before.address_loads);
         self.evictions.increment(self.tally.evictions - before.evictions);
-        for (egress, records) in partition.egress_backlogs() {
-            self.show_egress(egress, records);
-        }
-    }
-
-    /// All partitions share the gauge of an egress, so each adds how its own part changed.
-    fn show_egress(&mut self, egress: &EgressId, records: u64) {
-        if !self.egresses.contains_key(egress) {
-            let gauge = gauge!("tidegate_egress_records_waiting", "egress" => egress.to_string());
-            self.egresses.insert(egress.clone(), (gauge, 0));
-        }
-        if let Some((gauge, before)) = self.egresses.get_mut(egress)
-            && *before != records
-        {
-            gauge.increment(records as f64 - *before as f64);
-            *before = records;
-        }
+        self.values_swept.increment(self.tally.values_swept - before.values_swept);
     }
 }

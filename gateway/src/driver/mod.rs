@@ -19,6 +19,7 @@ pub mod retention;
 pub mod run;
 mod spans;
 pub mod status;
+pub(crate) mod sweep;
 pub mod turns;
 mod waiters;
 mod writeback;
@@ -31,6 +32,7 @@ use tidegate_core::id::PartitionId;
 use tidegate_core::partition::effect::ReadRequest;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::order::{Order, OrderOutcome};
+use tidegate_core::partition::row::RowKey;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -44,6 +46,7 @@ use self::meters::FunctionLabels;
 use self::pauses::Pauses;
 use self::retention::LogRetention;
 use self::status::PartitionStatus;
+use self::sweep::Reception;
 use self::turns::TurnKeeper;
 use self::waiters::{CallAnswer, SendAnswer, Show};
 use crate::clock::Clock;
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     Show { read: ReadRequest, show: Show, slot: OwnedSemaphorePermit },
     /// An operator gives an order.
     Order { order: Order, by: Arc<str>, reason: Arc<str>, answer: oneshot::Sender<OrderOutcome> },
+    /// A walk through the store found rows that look expired, none of them at its begin.
+    Sweep { found: Vec<RowKey>, answer: oneshot::Sender<Reception> },
     /// Somebody wants to know how the partition is.
     Describe { answer: oneshot::Sender<PartitionStatus> },
     /// No function is to be invoked any more. Answers are awaited until the given moment; then everything is made

@@ -330,6 +330,7 @@ impl Driver {
                 let ticket = self.waiters.operator(answer);
                 self.handle(Event::Ordered { ticket, order, by, reason });
             }
+            Command::Sweep { found, answer } => self.sweep(found, answer),
             Command::Describe { answer } => drop(answer.send(self.status())),
             Command::Finish { patience } => self.patience = Some(patience),
         }
@@ -378,8 +379,10 @@ impl Driver {
 
     /// Gives room back to those who wait at the doors, unless the node uses too much memory.
     fn open_doors(&mut self) {
-        self.shared.budget.note(self.partition.id(), self.partition.memory());
-        self.meters.show(&self.partition, &self.waiters);
+        let backlogs = self.shared.egresses.backlogs();
+        self.meters.show(&self.partition, &self.waiters, backlogs);
+        let memory = self.partition.memory();
+        self.shared.budget.note(self.partition.id(), memory, || backlogs.is_any_full());
         if !self.shared.budget.is_exceeded() {
             self.detained.clear();
         }

@@ -1,9 +1,9 @@
 //! Kind `io.tidegate.http.v1/egress`: records wait in the core's rows until a client has read and acknowledged them.
 //!
-//! So this sink keeps nothing: it wakes readers, who read through the door, and it gives up the oldest records when they become
-//! too old or too many. It knows a record only from the moment the core hands it out, and the core hands out only
-//! `Limits::queue_bytes` of each partition before an acknowledgement. Retention therefore acts on that window: what lies behind it is
-//! neither counted nor expired until the window moves on, which each acknowledgement, also one of retention itself, makes it do.
+//! So this sink keeps nothing: it wakes readers, who read through the door, and it gives up records that have become too old,
+//! where the module sets an age. It knows a record only from the moment the core hands it out, and the core hands out only
+//! `Limits::queue_bytes` of each partition before an acknowledgement. What lies behind that window is no older than what lies in
+//! it, and its turn comes when the window moves on. Nothing is ever given up for its size: see [`super::backlog`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,19 +17,11 @@ use tokio::sync::Notify;
 
 use super::{Acknowledge, Awaited, Sink};
 
-/// How long and how much an egress keeps for readers that do not come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retention {
-    /// Records are given up when they are older.
-    pub age: Duration,
-    /// The oldest records are given up when all that are handed out count for more bytes.
-    pub bytes: usize,
-}
-
 /// The sink of one HTTP egress.
 pub struct HttpSink {
     egress: EgressId,
-    retention: Retention,
+    /// Records that are older are given up.
+    age: Duration,
     acknowledge: Acknowledge,
     changed: Notify,
     held: Mutex<Held>,
@@ -39,14 +31,12 @@ pub struct HttpSink {
 #[derive(Default)]
 struct Held {
     partitions: BTreeMap<PartitionId, VecDeque<Item>>,
-    bytes: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Item {
     sequence: Sequence,
     at: Timestamp,
-    bytes: usize,
 }
 
 /// What is given up of one partition.
@@ -57,22 +47,16 @@ struct Taken {
 }
 
 impl HttpSink {
-    /// A sink that gives records up by `acknowledge`.
+    /// A sink that gives records up by `acknowledge` when they are older than `age`.
     #[must_use]
-    pub fn new(egress: EgressId, retention: Retention, acknowledge: Acknowledge) -> Self {
-        Self {
-            egress,
-            retention,
-            acknowledge,
-            changed: Notify::new(),
-            held: Mutex::new(Held::default()),
-        }
+    pub fn new(egress: EgressId, age: Duration, acknowledge: Acknowledge) -> Self {
+        Self { egress, age, acknowledge, changed: Notify::new(), held: Mutex::new(Held::default()) }
     }
 
     /// Gives up what is too old. To be called from time to time; once per tenth of the age is plenty.
     pub fn expire(&self, now: Timestamp) {
-        let age = u64::try_from(self.retention.age.as_millis()).unwrap_or(u64::MAX);
-        let given_up = self.held().take_oldest_while(|oldest, _| oldest.at.plus_ms(age) < now);
+        let age = u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX);
+        let given_up = self.held().take_while(|oldest| oldest.at.plus_ms(age) < now);
         self.give_up(given_up);
     }
 
@@ -93,14 +77,7 @@ impl HttpSink {
 
 impl Sink for HttpSink {
     fn emit(&self, partition: PartitionId, sequence: Sequence, emitted: Emitted) {
-        let item = Item { sequence, at: emitted.at, bytes: emitted.argument.cost() };
-        let limit = self.retention.bytes;
-        let given_up = {
-            let mut held = self.held();
-            held.add(partition, item);
-            held.take_oldest_while(|_, bytes| bytes > limit)
-        };
-        self.give_up(given_up);
+        self.held().add(partition, Item { sequence, at: emitted.at });
         self.changed.notify_waiters();
     }
 }
@@ -122,36 +99,23 @@ impl Held {
         let queue = self.partitions.entry(partition).or_default();
         if queue.back().is_none_or(|last| last.sequence < item.sequence) {
             queue.push_back(item);
-            self.bytes += item.bytes;
         }
     }
 
     fn forget(&mut self, partition: PartitionId, through: Sequence) {
         let Some(queue) = self.partitions.get_mut(&partition) else { return };
-        while let Some(item) = queue.pop_front_if(|item| item.sequence <= through) {
-            self.bytes -= item.bytes;
-        }
+        while queue.pop_front_if(|item| item.sequence <= through).is_some() {}
     }
 
-    /// Takes the oldest records of all partitions out, as long as the rule (the oldest, all bytes) wants it.
-    fn take_oldest_while(
-        &mut self,
-        wanted: impl Fn(&Item, usize) -> bool,
-    ) -> BTreeMap<PartitionId, Taken> {
+    /// Takes the first records of each partition out, as long as the rule wants it.
+    fn take_while(&mut self, wanted: impl Fn(&Item) -> bool) -> BTreeMap<PartitionId, Taken> {
         let mut taken = BTreeMap::<_, Taken>::new();
-        loop {
-            let fronts = self
-                .partitions
-                .iter()
-                .filter_map(|(&partition, queue)| Some((partition, *queue.front()?)));
-            let Some((partition, oldest)) = fronts.min_by_key(|(_, item)| item.at) else { break };
-            if !wanted(&oldest, self.bytes) {
-                break;
+        for (partition, queue) in &mut self.partitions {
+            while let Some(item) = queue.pop_front_if(|item| wanted(item)) {
+                let taken = taken.entry(*partition).or_default();
+                taken.through = item.sequence;
+                taken.records += 1;
             }
-            self.forget(partition, oldest.sequence);
-            let taken = taken.entry(partition).or_default();
-            taken.through = oldest.sequence;
-            taken.records += 1;
         }
         taken
     }

@@ -3,6 +3,7 @@
 //! The core keeps each record of an egress until its sink acknowledges it, and hands them out in order, per partition, after
 //! they became durable. A sink may see a record again after a crash; (partition, sequence) tells it so.
 
+pub mod backlog;
 pub mod file;
 pub mod http;
 pub mod open;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tidegate_core::address::{Address, FunctionType};
 use tidegate_core::id::{PartitionId, Sequence};
 use tidegate_core::partition::effect::ReadRequest;
-use tidegate_core::partition::order::{Order, OrderOutcome};
+use tidegate_core::partition::order::{Order, OrderOutcome, Subject};
 use tidegate_core::partition::row::{Row, RowKey};
 use tokio::sync::oneshot;
 
@@ -77,6 +77,10 @@ impl Operators for Router {
 
     fn pauses(&self) -> Vec<Pause> {
         self.pauses.list()
+    }
+
+    fn declares(&self, subject: &Subject) -> bool {
+        self.pauses.is_declared(subject)
     }
 
     async fn statuses(&self) -> Result<Vec<PartitionStatus>, DoorError> {

@@ -35,6 +35,16 @@ pub trait PartitionStore: Send + Sync + 'static {
         bytes: usize,
     ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError>;
 
+    /// The same for somebody who walks through everything and will not read it again soon: it pushes nothing out of caches.
+    async fn walk(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        bytes: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError> {
+        self.scan(from, until, bytes).await
+    }
+
     /// Writes all changes as one, and returns when they are durable: after a crash all are there or none. A change
     /// without a row removes it; of several changes of one key the last one counts; no key is empty. After an error
     /// the changes may or may not be there, now or later: the caller commits them again, or what supersedes them.

@@ -29,6 +29,11 @@ const COUNTERS: &[(&str, &str)] = &[
     ("tidegate_log_steps_total", "Steps that were written"),
     ("tidegate_log_bytes_total", "Bytes that were written into the log"),
     ("tidegate_store_loaded_rows_total", "Rows that were read for partitions"),
+    (
+        "tidegate_values_swept_total",
+        "Values that had expired and were removed without their address being invoked",
+    ),
+    ("tidegate_store_walked_rows_total", "Rows that were looked at to find expired values"),
     ("tidegate_store_flushed_rows_total", "Rows that were written behind"),
     (
         "tidegate_store_flushed_bytes_total",
@@ -42,7 +47,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("tidegate_invoker_requests_failed_total", "Failed requests, by what was blamed"),
     ("tidegate_invoker_groups_failed_total", "Groups that failed, alone in their request"),
     ("tidegate_egress_write_failures_total", "Failed attempts to write records"),
-    ("tidegate_egress_given_up_total", "Records that were removed for their age or size"),
+    ("tidegate_egress_given_up_total", "Records that were removed for their age"),
     ("tidegate_http_problems_total", "Requests that were refused, by code"),
     ("tidegate_trace_spans_exported_total", "Spans that the collector took"),
     ("tidegate_trace_spans_dropped_total", "Spans that were lost, by why"),
@@ -68,6 +73,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("tidegate_timers_in_memory", "The next delayed messages; further ones wait in the store"),
     ("tidegate_outbox_messages", "Messages that other partitions have not acknowledged"),
     ("tidegate_egress_records_waiting", "Records that were not acknowledged"),
+    ("tidegate_egress_bytes_waiting", "Bytes of records that were not acknowledged, about"),
     (
         "tidegate_oldest_message_timestamp_seconds",
         "When the oldest message that waits arrived, since the Unix epoch; 0 if none waits",

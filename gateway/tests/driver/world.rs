@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tidegate::clock::Clock;
+use tidegate::clock::floor::Floor;
 use tidegate::driver::budget::Budget;
 use tidegate::driver::meters::FunctionLabels;
 use tidegate::driver::retention::LogRetention;
@@ -94,6 +95,8 @@ pub(crate) struct Deployment {
     /// By how much the wall clock has been set wrong, in microseconds.
     jumped: Arc<AtomicI64>,
     created: Instant,
+    /// That of the last life, whose time is kept.
+    clock: Mutex<Option<Clock>>,
 }
 
 type Logs = Arc<Mutex<BTreeMap<Ulid, Arc<MemoryLog>>>>;
@@ -157,7 +160,8 @@ impl Deployment {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let (logs, first, rows) = (Logs::default(), Mutex::default(), MemoryStore::new());
-        Self { directory, rows, logs, first, jumped: Arc::default(), created: Instant::now() }
+        let (jumped, created, clock) = (Arc::default(), Instant::now(), Mutex::default());
+        Self { directory, rows, logs, first, jumped, created, clock }
     }
 
     /// Sets the wall clock forward or back by so many seconds.
@@ -165,13 +169,19 @@ impl Deployment {
         self.jumped.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
-    /// A clock that follows the wall clock of this deployment.
+    /// A clock that follows the wall clock of this deployment, and goes on from where the last one was.
     fn clock(&self) -> Clock {
         let (jumped, created) = (Arc::clone(&self.jumped), self.created);
-        Clock::following(Box::new(move || {
+        let wall = Box::new(move || {
             let right = WALL_US + created.elapsed().as_micros() as u64;
             right.saturating_add_signed(jumped.load(Ordering::Relaxed))
-        }))
+        });
+        let floor = Floor::in_directory(self.directory.path());
+        let mut last = self.clock.lock().unwrap();
+        if let Some(last) = &*last {
+            floor.raise(last.now()).unwrap();
+        }
+        last.insert(Clock::following(wall, floor.read().unwrap())).clone()
     }
 
     /// Starts a node that is expected to start.

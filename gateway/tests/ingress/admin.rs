@@ -223,8 +223,11 @@ async fn orders_say_who_and_why_and_which_message() {
 async fn functions_and_ingresses_are_paused_by_name() {
     let admin = Admin::start().await;
     let order = json!({"kind": "function", "name": "shop/cart", "operator": "ada"});
-    assert_eq!(admin.post("/v1/pauses", &order).await, (200, json!({"changed": true})));
-    assert_eq!(admin.post("/v1/pauses/resume", &order).await, (200, json!({"changed": true})));
+    let changed = |declared: bool| (200, json!({"changed": true, "declared": declared}));
+    assert_eq!(admin.post("/v1/pauses", &order).await, changed(true));
+    assert_eq!(admin.post("/v1/pauses/resume", &order).await, changed(true));
+    let misspelt = json!({"kind": "function", "name": "shop/misspelt"});
+    assert_eq!(admin.post("/v1/pauses", &misspelt).await, changed(false));
     let (status, problem) =
         admin.post("/v1/pauses", &json!({"kind": "ingress", "name": "none"})).await;
     assert_eq!((status, &problem["code"]), (400, &json!("TG-0701")));

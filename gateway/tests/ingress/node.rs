@@ -10,7 +10,7 @@ use tidegate::ingress::DoorError;
 use tidegate_core::address::{Address, FunctionType};
 use tidegate_core::id::{PartitionId, Sequence, Timestamp};
 use tidegate_core::message::{Message, TypedValue};
-use tidegate_core::partition::order::{Order, OrderOutcome};
+use tidegate_core::partition::order::{Order, OrderOutcome, Subject};
 use tidegate_core::partition::row::{Parked, Row, RowKey};
 
 #[derive(Default)]
@@ -102,6 +102,10 @@ impl Operators for FakeNode {
 
     fn pauses(&self) -> Vec<Pause> {
         Vec::new()
+    }
+
+    fn declares(&self, subject: &Subject) -> bool {
+        !matches!(subject, Subject::Function(function) if function.as_str() == "shop/misspelt")
     }
 
     async fn statuses(&self) -> Result<Vec<PartitionStatus>, DoorError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod backlog;
+mod egress;
 mod state;
 
 use std::fs;

@@ -1,6 +1,9 @@
 //! Stopping in order and not in order: what is there afterwards.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod clock;
+mod expiry;
+
 use std::sync::Arc;
 use std::time::Duration;
 

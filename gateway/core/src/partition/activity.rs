@@ -34,6 +34,17 @@ pub struct Tally {
     pub address_loads: u64,
     /// How often an address left memory.
     pub evictions: u64,
+    /// How many values were removed because they had expired, without waiting for their address to be invoked.
+    pub values_swept: u64,
+}
+
+/// What an egress holds that its sink has not acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EgressBacklog {
+    /// How many records.
+    pub records: u64,
+    /// Their bytes, as they count in the bounds; those of an earlier life are judged by what was read of them so far.
+    pub bytes: usize,
 }
 
 impl Partition {
@@ -68,9 +79,12 @@ impl Partition {
         (messages, beyond)
     }
 
-    /// The records of each egress that its sink has not acknowledged.
-    pub fn egress_backlogs(&self) -> impl Iterator<Item = (&EgressId, u64)> {
-        self.state.egresses.0.iter().map(|(egress, queue)| (egress, queue.unacknowledged()))
+    /// What each egress holds that its sink has not acknowledged.
+    pub fn egress_backlogs(&self) -> impl Iterator<Item = (&EgressId, EgressBacklog)> {
+        self.state.egresses.0.iter().map(|(egress, queue)| {
+            let (records, bytes) = (queue.unacknowledged(), queue.waiting_bytes());
+            (egress, EgressBacklog { records, bytes })
+        })
     }
 
     /// What was done since the partition was adopted.

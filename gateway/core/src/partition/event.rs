@@ -90,6 +90,12 @@ pub enum Event {
         /// Which egress.
         egress: EgressId,
     },
+    /// A walk through the store met rows of values, or of their expiries, that look as if they had expired. The walk may
+    /// have seen them as they were before.
+    ExpiryFound {
+        /// Their names.
+        keys: Vec<RowKey>,
+    },
     /// An operator gave an order.
     Ordered {
         /// Whom to answer.

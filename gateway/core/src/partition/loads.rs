@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     Timers(TimerKey),
     /// Addresses that have messages but are not in memory.
     Scan,
+    /// Values that look as if they had expired.
+    Sweep,
     /// Somebody wants to see them.
     Show(Ticket),
 }

@@ -1,7 +1,7 @@
 //! The state machine of one partition: events in, records and effects out.
 //!
 //! Read [`event`], [`record`] and [`effect`] first. Then [`Partition::handle`] here: what it calls lies in one file for each
-//! thing that can happen (`accept`, `activate`, `answer`, `send`, `fire`, `operate`), while what a partition remembers
+//! thing that can happen (`accept`, `activate`, `answer`, `send`, `fire`, `operate`, `sweep`), while what a partition remembers
 //! lies in one file for each durable concept (`dedup`, `mailbox`, `values`, `outbox`, `egress`, `timers`), combined by
 //! `state`. `schedule` and `loads` are volatile.
 
@@ -45,6 +45,7 @@ mod send;
 mod show;
 mod slots;
 mod state;
+mod sweep;
 mod timers;
 mod turns;
 mod underway;
@@ -84,6 +85,8 @@ pub struct Partition {
     /// Functions that have turns which were granted and not used.
     turns_held: BTreeSet<FunctionType>,
     cold: Cold,
+    /// Whether values that look expired are being looked at.
+    sweeping: bool,
     application: Arc<Application>,
     limits: Limits,
     tally: Tally,
@@ -126,7 +129,7 @@ impl Partition {
                 self.outbox_acknowledged(now, destination, through, out);
             }
             Event::OutboxGapReported { destination, expected } => {
-                self.state.outbox.to(destination).rewind(expected);
+                self.state.outbox.to(destination).fill_gap(expected);
             }
             Event::EgressAcknowledged { egress, through } => {
                 self.egress_acknowledged(now, &egress, through, out);
@@ -139,6 +142,7 @@ impl Partition {
             Event::ReadRequested { ticket, read } => self.read(ticket, read, out),
             Event::RecordsDurable { lsn } => self.state.overlay.advance(lsn),
             Event::FlushCommitted => self.state.flush_committed(),
+            Event::ExpiryFound { keys } => self.expiry_found(keys, out),
             Event::ApplicationChanged(application) => {
                 self.application_changed(now, application, out);
             }
@@ -284,6 +288,7 @@ impl Partition {
             Purpose::Egress(egress) => self.egress_loaded(&egress, ranged),
             Purpose::Timers(from) => self.timers_loaded(from, ranged),
             Purpose::Scan => self.scanned(now, ranged, out),
+            Purpose::Sweep => self.swept(now, keyed, out),
             Purpose::Show(ticket) => {
                 let after = self.gate();
                 let more = ranged.more_after.is_some();

@@ -48,6 +48,10 @@ pub enum Bug {
     AnyHeadDropped,
     /// A paused function is invoked.
     PausedFunctionInvoked,
+    /// A value is removed because it was said to have expired, without another look.
+    SweptByHint,
+    /// An expired value is removed while a function that was shown it is at work.
+    SweptInFlight,
     /// A function type that may not go on keeps all others from going on.
     BlockedTypeStarvesOthers,
 }

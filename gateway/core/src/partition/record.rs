@@ -128,6 +128,8 @@ pub enum Record {
         /// The idempotent request that came with it, completed without a reply, and when it is forgotten.
         completed: Option<(RequestRow, Timer)>,
     },
+    /// Values have expired and are gone, although nobody invoked their addresses.
+    ValuesExpired(Vec<ExpiredValue>),
     /// An operator paused something.
     Paused {
         /// What.
@@ -310,6 +312,17 @@ pub struct Commit {
     pub completed: Vec<RequestRow>,
     /// Parts of the answer that could not be done.
     pub rejected: Vec<Rejection>,
+}
+
+/// A value that has expired.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExpiredValue {
+    /// Whose.
+    pub address: Address,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether its expiry was kept in a row of its own.
+    pub refreshable: bool,
 }
 
 /// How a value changes.

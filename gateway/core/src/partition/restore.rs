@@ -111,6 +111,7 @@ impl Restoring {
             orders: BTreeMap::new(),
             turns_held: BTreeSet::new(),
             cold: Cold::at_start(self.new),
+            sweeping: false,
             application,
             limits,
             tally: Tally::default(),

@@ -3,7 +3,9 @@
 
 use alloc::sync::Arc;
 
-use super::record::{Commit, Delivery, EgressEntry, Provenance, Record, TimerOutcome, ValueChange};
+use super::record::{
+    Commit, Delivery, EgressEntry, ExpiredValue, Provenance, Record, TimerOutcome, ValueChange,
+};
 use super::row::{RequestRow, Row, RowKey, Timer};
 use crate::address::Address;
 use crate::id::{Sequence, Timestamp};
@@ -139,6 +141,11 @@ impl<C: Changes> Rows<'_, C> {
                 self.changes.dequeue(address, &[*sequence]);
                 self.emit(entry);
                 completed.iter().for_each(|completed| self.completed(completed));
+            }
+            Record::ValuesExpired(values) => {
+                for ExpiredValue { address, name, refreshable } in values {
+                    self.value(address, name, &ValueChange::Delete { refreshable: *refreshable });
+                }
             }
             Record::Paused { subject, signature } => {
                 self.put(RowKey::Pause(subject.clone()), Row::Pause(signature.clone()));

@@ -145,7 +145,7 @@ impl Partition {
     pub(super) fn resend(&mut self, now: Timestamp) {
         for queue in self.state.outbox.0.values_mut() {
             if queue.resend_at <= now {
-                queue.rewind(queue.trimmed().next());
+                queue.send_again();
                 queue.resend_at = Timestamp::NEVER;
             }
         }

@@ -14,7 +14,9 @@ use super::overlay::{Overlay, Unflushed};
 use super::pauses::Pauses;
 use super::planted::{Bug, Planted};
 use super::queue::Queue;
-use super::record::{Commit, Delivery, Provenance, Record, TimerOutcome};
+use super::record::{
+    Commit, Delivery, ExpiredValue, Provenance, Record, TimerOutcome, ValueChange,
+};
 use super::residents::{Fate, Outcome, Resident, Residents};
 use super::row::{Row, RowKey, Timer};
 use super::rows::{self, Changes};
@@ -300,6 +302,12 @@ impl State {
                 self.consume(address, &[*sequence]);
                 self.egresses.to(&entry.egress).push(entry.sequence, entry.emitted.clone());
                 completed.iter().for_each(|(_, timer)| self.add_timer(timer));
+            }
+            Record::ValuesExpired(values) => {
+                for ExpiredValue { address, name, refreshable } in values {
+                    let change = ValueChange::Delete { refreshable: *refreshable };
+                    self.change_resident(address, |resident| resident.values.apply(name, &change));
+                }
             }
             Record::Paused { subject, signature } => {
                 self.pauses.set(subject.clone(), signature.clone());

@@ -25,6 +25,11 @@ impl Specs {
         self.0.get(function).map_or(&[], |specs| specs)
     }
 
+    /// Whether any function has values that expire.
+    pub(super) fn any_expires(&self) -> bool {
+        self.0.values().flat_map(|specs| &**specs).any(|spec| spec.expiration != Expiration::Never)
+    }
+
     pub(super) fn set(&mut self, function: FunctionType, specs: Arc<[ValueSpec]>) {
         self.0.insert(function, specs);
     }

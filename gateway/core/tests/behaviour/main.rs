@@ -8,6 +8,7 @@ mod egresses;
 mod failures;
 mod memory;
 mod origins;
+mod outboxes;
 mod traces;
 mod turns;
 mod values;

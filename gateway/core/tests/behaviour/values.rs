@@ -3,6 +3,7 @@
 use tidegate_core::message::TypedValue;
 use tidegate_core::partition::event::Event;
 use tidegate_core::partition::group::{Expiration, Group, Mutation, Response, ValueSpec};
+use tidegate_core::partition::row::RowKey;
 
 use crate::bench::{Bench, text};
 
@@ -57,6 +58,77 @@ fn presenting_a_value_postpones_its_expiry() {
     assert_eq!(look(&mut bench, 100), None);
     bench.flush();
     assert!(!bench.store.keys().any(|key| format!("{key:?}").contains("seen\"")), "it is purged");
+}
+
+/// A walk through the store meets every row that it holds.
+fn walk(bench: &mut Bench) {
+    let keys = bench.store.keys().cloned().collect();
+    bench.tell(Event::ExpiryFound { keys });
+}
+
+fn is_stored(bench: &mut Bench) -> bool {
+    bench.flush();
+    bench.store.keys().any(|key| matches!(key, RowKey::Value(..) | RowKey::Expiry(..)))
+}
+
+#[test]
+fn an_expired_value_is_purged_although_nobody_asks_for_it() {
+    for expiration in [Expiration::AfterWrite(100), Expiration::AfterInvoke(100)] {
+        let mut bench = Bench::new();
+        declare(&mut bench, expiration);
+        assert!(bench.partition.has_expiring_values());
+        assert!(is_stored(&mut bench));
+        bench.wait(99);
+        walk(&mut bench);
+        assert!(is_stored(&mut bench), "its time is not over: {expiration:?}");
+        bench.wait(1);
+        walk(&mut bench);
+        assert!(!is_stored(&mut bench), "{expiration:?}");
+        assert_eq!(bench.partition.tally().values_swept, 1);
+        assert_eq!(look(&mut bench, 0), None);
+    }
+}
+
+#[test]
+fn a_value_that_was_written_again_since_the_walk_met_it_stays() {
+    let mut bench = Bench::new();
+    declare(&mut bench, Expiration::AfterWrite(100));
+    bench.flush();
+    bench.wait(100);
+    bench.send("a", "again");
+    let group = bench.group();
+    let mutations = vec![Mutation::Modify("seen".into(), text("later"))];
+    bench.succeed(&group, Response { mutations, ..Response::default() });
+    // The store still holds the value of before.
+    walk(&mut bench);
+    assert_eq!(look(&mut bench, 50), Some(text("later")));
+}
+
+#[test]
+fn a_value_that_a_function_was_shown_stays_until_its_answer() {
+    let mut bench = Bench::new();
+    declare(&mut bench, Expiration::AfterInvoke(100));
+    bench.flush();
+    bench.wait(99);
+    bench.send("a", "look");
+    let group = bench.group();
+    assert_eq!(shown(&group), Some(text("value")));
+    bench.wait(10);
+    walk(&mut bench);
+    bench.succeed(&group, Response::default());
+    // The answer has postponed it.
+    assert_eq!(look(&mut bench, 99), Some(text("value")));
+}
+
+#[test]
+fn without_values_that_expire_there_is_nothing_to_walk_for() {
+    let mut bench = Bench::new();
+    declare(&mut bench, Expiration::Never);
+    assert!(!bench.partition.has_expiring_values());
+    bench.flush();
+    bench.wait(1 << 40);
+    walk(&mut bench);
+    assert_eq!(look(&mut bench, 0), Some(text("value")));
 }
 
 #[test]

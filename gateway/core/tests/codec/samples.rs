@@ -12,8 +12,8 @@ use tidegate_core::message::{
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
 use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
-    Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
-    Record, TimerOutcome, ValueChange,
+    Commit, Delivery, DiscardReason, EgressEntry, Emitted, ExpiredValue, MailboxEntry, OutboxEntry,
+    Provenance, Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
 use tidegate_core::trace::TraceContext;
@@ -344,6 +344,13 @@ pub(crate) fn steps() -> Vec<(&'static str, Vec<Record>)> {
                 },
                 completed: Some(completed()),
             }],
+        ),
+        (
+            "values-expired",
+            vec![Record::ValuesExpired(vec![
+                ExpiredValue { address: address("a1"), name: "note".into(), refreshable: false },
+                ExpiredValue { address: address("a2"), name: "visit".into(), refreshable: true },
+            ])],
         ),
         ("paused", vec![Record::Paused { subject: paused(), signature: signature() }]),
         ("resumed", vec![Record::Resumed { subject: paused(), signature: signature() }]),

@@ -15,8 +15,8 @@ use tidegate_core::message::{
 use tidegate_core::partition::group::{Expiration, Rejection, RejectionReason, ValueSpec};
 use tidegate_core::partition::order::{Signature, Subject};
 use tidegate_core::partition::record::{
-    Commit, Delivery, DiscardReason, EgressEntry, Emitted, MailboxEntry, OutboxEntry, Provenance,
-    Record, TimerOutcome, ValueChange,
+    Commit, Delivery, DiscardReason, EgressEntry, Emitted, ExpiredValue, MailboxEntry, OutboxEntry,
+    Provenance, Record, TimerOutcome, ValueChange,
 };
 use tidegate_core::partition::row::{Parked, RequestRow, Row, RowKey, Timer, TimerKey, TimerTask};
 use tidegate_core::trace::TraceContext;
@@ -311,6 +311,14 @@ fn timer_fired() -> impl Strategy<Value = Record> {
         .prop_map(|(timer, token, outcome)| Record::TimerFired { timer, token, outcome })
 }
 
+fn expired_value() -> impl Strategy<Value = ExpiredValue> {
+    (address(), text(), any::<bool>()).prop_map(|(address, name, refreshable)| ExpiredValue {
+        address,
+        name,
+        refreshable,
+    })
+}
+
 fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof![typename().prop_map(Subject::Function), typename().prop_map(Subject::Ingress)]
 }
@@ -354,6 +362,7 @@ pub(crate) fn record() -> BoxedStrategy<Record> {
             Record::AddressReleased { address, parked, signature }
         }),
         given_up(),
+        vec(expired_value(), 0..3).prop_map(Record::ValuesExpired),
         (subject(), signature())
             .prop_map(|(subject, signature)| Record::Paused { subject, signature }),
         (subject(), signature())

@@ -12,6 +12,8 @@ use crate::world::{Checked, World};
 
 /// Rounds in which everything that is under way arrives.
 const ROUNDS_MAX: usize = 3_000;
+/// The only value of the bank that never expires.
+const LEDGER_VALUE: &str = "ledger";
 /// More packets at once than any exchange without faults needs.
 const PACKETS_MAX: usize = 100_000;
 
@@ -179,6 +181,7 @@ impl World {
 
     /// What must be true when all is done.
     pub fn check_end(&mut self) -> Checked {
+        self.sweep_everything()?;
         for partition in self.plan.partitions.partitions() {
             for _ in 0..2 {
                 self.begin_flush(partition);
@@ -198,7 +201,7 @@ impl World {
         self.check_clients()
     }
 
-    /// Nothing but values and counters is left in the store.
+    /// Nothing but counters, and values that live for ever, is left in the store.
     fn check_rows(&mut self, partition: PartitionId) -> Checked {
         let site = self.site(partition);
         let last = site.partition.as_ref().map(tidegate_core::partition::Partition::lsn);
@@ -217,7 +220,8 @@ impl World {
                     | RowKey::Request(_)
                     | RowKey::Pause(_)
                     | RowKey::Parked(_)
-            )
+                    | RowKey::Expiry(..)
+            ) || matches!(key, RowKey::Value(_, name) if **name != *LEDGER_VALUE)
         });
         surplus.map_or(Ok(()), |key| Err(format!("{key:?} is left in the store of {partition}")))
     }

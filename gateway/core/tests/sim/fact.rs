@@ -28,6 +28,7 @@ pub enum Fact {
     Released(Address),
     Dropped { address: Address, messages: usize, parked: bool, now: Timestamp },
     LetterSent { address: Address, egress: EgressId, argument: TypedValue, now: Timestamp },
+    Expired { values: Vec<(Address, Arc<str>)>, now: Timestamp },
     Paused(Subject),
     Resumed(Subject),
     ReplyRecorded { address: Address, wins: bool },

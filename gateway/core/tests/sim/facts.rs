@@ -76,6 +76,13 @@ impl World {
                 let (egress, argument) = (entry.egress.clone(), entry.emitted.argument.clone());
                 Fact::LetterSent { address: address.clone(), egress, argument, now: self.now }
             }
+            Record::ValuesExpired(values) => {
+                for value in values {
+                    self.check_unseen(of, &value.address)?;
+                }
+                let names = values.iter().map(|value| (value.address.clone(), value.name.clone()));
+                Fact::Expired { values: names.collect(), now: self.now }
+            }
             Record::Paused { subject, signature } => {
                 self.cover("something was paused");
                 if signature.at != self.now || &*signature.by != "operator" {

@@ -23,6 +23,7 @@ mod runs;
 mod shown;
 mod site;
 mod store;
+mod sweeps;
 mod trace;
 mod turns;
 mod world;

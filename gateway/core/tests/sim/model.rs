@@ -157,6 +157,14 @@ impl Model {
             Fact::LetterSent { address, egress, argument, now } => {
                 self.send_letter(address, egress, argument, *now)?;
             }
+            Fact::Expired { values, now } => {
+                for key in values {
+                    match self.values.remove(key) {
+                        Some((_, expires_at)) if expires_at <= *now => {}
+                        found => return Err(format!("{key:?} has not expired: {found:?}")),
+                    }
+                }
+            }
             Fact::Paused(subject) => {
                 if !self.paused.insert(subject.clone()) {
                     return Err(format!("{subject:?} is paused twice"));

@@ -54,6 +54,8 @@ caught! {
     reply_to_dead_incarnation_blocks: with_bug(Bug::ReplyToDeadIncarnationBlocks) within 100;
     any_head_dropped: with_bug(Bug::AnyHeadDropped) within 100;
     paused_function_invoked: with_bug(Bug::PausedFunctionInvoked) within 20;
+    swept_by_hint: with_bug(Bug::SweptByHint) within 20;
+    swept_in_flight: with_bug(Bug::SweptInFlight) within 300;
     blocked_type_starves_others: with_bug(Bug::BlockedTypeStarvesOthers) within 100;
     step_split: with_flaw(Flaw::StepSplit) within 300;
     epoch_not_persisted: with_flaw(Flaw::EpochNotPersisted) within 600;

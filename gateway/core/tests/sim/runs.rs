@@ -43,7 +43,7 @@ pub fn steps() -> usize {
 }
 
 /// What must have happened in some run, or the runs prove less than they claim.
-const MUST_HAPPEN: [&str; 29] = [
+const MUST_HAPPEN: [&str; 30] = [
     "a client repeated a request",
     "a commit waited for a token",
     "a door or a reply waited for a request",
@@ -61,6 +61,7 @@ const MUST_HAPPEN: [&str; 29] = [
     "a turn was given back",
     "a turn was granted",
     "an address was parked",
+    "an expired value was swept",
     "an order found its address not parked",
     "an order was given twice",
     "another message than ordered was at the head",

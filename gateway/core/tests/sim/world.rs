@@ -58,7 +58,7 @@ pub struct World {
 type Happening = fn(&mut World) -> Checked;
 
 /// How often what happens.
-const HAPPENINGS: [(usize, Happening); 14] = [
+const HAPPENINGS: [(usize, Happening); 15] = [
     (20, World::something_arrives),
     (20, World::something_is_answered),
     (16, World::something_is_read),
@@ -72,6 +72,7 @@ const HAPPENINGS: [(usize, Happening); 14] = [
     (4, World::a_partition_is_adopted),
     (4, World::an_operator_acts),
     (4, World::a_turn_is_granted),
+    (3, World::a_walk_meets_values),
     (2, World::something_breaks),
 ];
 

@@ -34,7 +34,7 @@ const fn setting(key: &'static str, value: &'static str, about: &'static str) ->
 }
 
 /// Every setting, in the order in which they are shown.
-pub static SETTINGS: [Setting; 32] = [
+pub static SETTINGS: [Setting; 33] = [
     setting("data", "DIR", "where the node keeps its log and its state"),
     setting("module", "FILE", "the file that describes the application"),
     setting("strict", "BOOL", "whether warnings about the configuration are errors"),
@@ -114,6 +114,11 @@ pub static SETTINGS: [Setting; 32] = [
         "the part of the memory budget that caches blocks of the state store",
     ),
     setting("store.flush_interval", "DURATION", "how often state is written behind to the store"),
+    setting(
+        "store.sweep_interval",
+        "DURATION",
+        "the pause between two walks through the state that remove values which have expired",
+    ),
     setting(
         "node_log.backlog",
         "SIZE",

@@ -79,6 +79,8 @@ pub struct StoreSettings {
     pub cache_bytes: u64,
     /// How often state is written behind.
     pub flush_interval: Duration,
+    /// The pause between two walks that remove values which have expired.
+    pub sweep_interval: Duration,
 }
 
 /// Idempotent requests.
@@ -122,7 +124,11 @@ impl Default for NodeSettings {
             admin_listen: local(9090),
             admin_guard: GuardSettings::default(),
             memory_bytes: 512 << 20,
-            store: StoreSettings { cache_bytes: 64 << 20, flush_interval: Duration::from_secs(30) },
+            store: StoreSettings {
+                cache_bytes: 64 << 20,
+                flush_interval: Duration::from_secs(30),
+                sweep_interval: Duration::from_mins(10),
+            },
             node_log_backlog_bytes: 256 << 20,
             idempotency: IdempotencySettings { retention: Duration::from_hours(24), keys: 1 << 20 },
             shutdown_grace: Duration::from_secs(30),
@@ -163,6 +169,7 @@ impl NodeSettings {
             store: StoreSettings {
                 cache_bytes: sheet.read("store.cache", Bytes(defaults.store.cache_bytes)).0,
                 flush_interval: sheet.read("store.flush_interval", defaults.store.flush_interval),
+                sweep_interval: sheet.read("store.sweep_interval", defaults.store.sweep_interval),
             },
             node_log_backlog_bytes: sheet
                 .read("node_log.backlog", Bytes(defaults.node_log_backlog_bytes))

@@ -72,6 +72,24 @@ impl SlatePartition {
         classify(self.partition, error)
     }
 
+    async fn read(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        bytes: usize,
+        cache_blocks: bool,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError> {
+        if from >= until {
+            return Ok((Vec::new(), false));
+        }
+        let options = ScanOptions::default()
+            .with_cache_blocks(cache_blocks)
+            .with_read_ahead_bytes(bytes.clamp(1, READ_AHEAD_BYTES));
+        let database = self.database().await?;
+        let rows = database.scan_with_options(from..until, &options).await;
+        self.read_page(rows.map_err(|error| self.failure(&error))?, bytes).await
+    }
+
     async fn read_page(
         &self,
         mut rows: DbIterator,
@@ -101,15 +119,16 @@ impl PartitionStore for SlatePartition {
         until: &[u8],
         bytes: usize,
     ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError> {
-        if from >= until {
-            return Ok((Vec::new(), false));
-        }
-        let options = ScanOptions::default()
-            .with_cache_blocks(true)
-            .with_read_ahead_bytes(bytes.clamp(1, READ_AHEAD_BYTES));
-        let database = self.database().await?;
-        let rows = database.scan_with_options(from..until, &options).await;
-        self.read_page(rows.map_err(|error| self.failure(&error))?, bytes).await
+        self.read(from, until, bytes, true).await
+    }
+
+    async fn walk(
+        &self,
+        from: &[u8],
+        until: &[u8],
+        bytes: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool), StoreError> {
+        self.read(from, until, bytes, false).await
     }
 
     async fn commit(&self, changes: Vec<(Bytes, Option<Bytes>)>) -> Result<(), StoreError> {

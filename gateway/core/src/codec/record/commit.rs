@@ -8,7 +8,7 @@ use crate::codec::reader::Reader;
 use crate::codec::writer::{put_length, put_u64};
 use crate::id::Sequence;
 use crate::partition::group::{Rejection, RejectionReason};
-use crate::partition::record::{Commit, ValueChange};
+use crate::partition::record::{Commit, ExpiredValue, ValueChange};
 
 /// Persisted: add, never renumber.
 mod value_change {
@@ -112,6 +112,22 @@ impl Durable for ValueChange {
             value_change::DELETE => Ok(Self::Delete { refreshable: Durable::read(input)? }),
             ordinal => Err(DecodeError::UnknownOrdinal { kind: "change of a value", ordinal }),
         }
+    }
+}
+
+impl Durable for ExpiredValue {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.address.write(out);
+        self.name.write(out);
+        self.refreshable.write(out);
+    }
+
+    fn read(input: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self {
+            address: Durable::read(input)?,
+            name: Durable::read(input)?,
+            refreshable: Durable::read(input)?,
+        })
     }
 }
 

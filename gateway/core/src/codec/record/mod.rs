@@ -45,6 +45,7 @@ mod ordinal {
     pub(super) const PAUSED: u8 = 13;
     pub(super) const RESUMED: u8 = 14;
     pub(super) const DEAD_LETTERED: u8 = 15;
+    pub(super) const VALUES_EXPIRED: u8 = 16;
 }
 
 /// A step that grows: the records of several calls of `handle`, encoded as they come.
@@ -125,6 +126,7 @@ fn ordinal_of(record: &Record) -> u8 {
         Record::AddressReleased { .. } => ordinal::ADDRESS_RELEASED,
         Record::MessagesDropped { .. } => ordinal::MESSAGES_DROPPED,
         Record::DeadLettered { .. } => ordinal::DEAD_LETTERED,
+        Record::ValuesExpired(_) => ordinal::VALUES_EXPIRED,
         Record::Paused { .. } => ordinal::PAUSED,
         Record::Resumed { .. } => ordinal::RESUMED,
     }
@@ -191,6 +193,7 @@ impl Durable for Record {
                 entry.write(out);
                 completed.write(out);
             }
+            Self::ValuesExpired(values) => values.write(out),
             Self::Paused { subject, signature } | Self::Resumed { subject, signature } => {
                 subject.write(out);
                 signature.write(out);
@@ -257,6 +260,7 @@ impl Durable for Record {
                 entry: Durable::read(input)?,
                 completed: Durable::read(input)?,
             },
+            ordinal::VALUES_EXPIRED => Self::ValuesExpired(Durable::read(input)?),
             ordinal::PAUSED => {
                 Self::Paused { subject: Durable::read(input)?, signature: Durable::read(input)? }
             }

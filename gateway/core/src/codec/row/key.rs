@@ -149,6 +149,12 @@ pub fn head_range() -> (Vec<u8>, Vec<u8>) {
     (bound(table::APPLIED), bound(table::HEAD_END))
 }
 
+/// The bytes between which all values of all addresses lie, with their expiries.
+#[must_use]
+pub fn value_range() -> (Vec<u8>, Vec<u8>) {
+    (0_u16.to_be_bytes().to_vec(), PARTITION_WIDE.to_be_bytes().to_vec())
+}
+
 fn is_partition_wide(key: &RowKey) -> bool {
     place_of(key)[..2] == PARTITION_WIDE.to_be_bytes()
 }

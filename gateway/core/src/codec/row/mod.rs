@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-pub use self::key::{append_key, decode_key, encode_key, encode_range, head_range};
+pub use self::key::{append_key, decode_key, encode_key, encode_range, head_range, value_range};
 use super::DecodeError;
 use super::durable::Durable;
 use super::reader::Reader;
