@@ -174,7 +174,7 @@ impl Door for Router {
         let rows = self.show(partition, ReadRequest::Egress { egress, after }).await?;
         let record = |(key, row)| match (key, row) {
             (RowKey::Egress(_, sequence), Row::Emitted(emitted)) => {
-                Some(EgressRecord { partition, sequence, emitted })
+                Some(EgressRecord { partition, sequence, emitted: *emitted })
             }
             _ => None,
         };

@@ -45,7 +45,8 @@ pub struct Limits {
     /// Messages, values, timers and queues that are held in memory. Beyond it, what is idle is evicted and
     /// what waits is left in the store.
     pub resident_bytes: usize,
-    /// The part of one mailbox that is held in memory; the rest waits in the store.
+    /// The part of one mailbox that is held in memory when that is short; the rest waits in the store. While there is room, a
+    /// mailbox may have a quarter of `resident_bytes`. Messages that the store does not have yet do not count.
     pub mailbox_bytes: usize,
     /// The part of one outbox or egress that is held in memory, and that may be unacknowledged at once.
     pub queue_bytes: usize,

@@ -150,6 +150,10 @@ impl Workload {
         self.handle(Event::RecordsDurable { lsn: self.partition.lsn() });
     }
 
+    pub(crate) fn keys(&self) -> usize {
+        self.targets.len()
+    }
+
     pub(crate) fn memory(&self) -> Memory {
         self.partition.memory()
     }

@@ -48,12 +48,12 @@ impl Partition {
     /// belongs to an earlier attempt, or to an earlier life.
     fn in_flight(&mut self, batch: BatchId, out: &mut Effects) -> Option<(Address, InFlight)> {
         let lenient = self.state.planted.has(Bug::LateAnswerAccepted);
-        let address = self
+        let found = self
             .schedule
             .batch(batch.number)
             .filter(|_| batch.epoch == self.state.epoch || lenient);
-        if let Some(address) = address
-            && let Some(handle) = self.state.directory.seek(address)
+        if let Some((handle, address)) = found
+            && let Some(handle) = self.state.directory.seek_near(*handle, address)
             && let Some(Slot::InFlight(flight)) = self.schedule.slot(handle)
             && (flight.batch == batch || lenient)
         {
@@ -270,7 +270,8 @@ impl Partition {
     ) {
         self.vacate(address);
         if self.state.planted.has(Bug::LateAnswerAccepted) {
-            self.schedule.remember_batch(flight.batch.number, address);
+            let handle = self.state.directory.seek(address).unwrap_or_default();
+            self.schedule.remember_batch(flight.batch.number, handle, address);
         }
         let Some(policy) = self.application.policy(&address.function).cloned() else {
             return self.occupy(address, Slot::Held);

@@ -89,7 +89,17 @@ impl Directory {
         self.overlay_bytes
     }
 
+    #[inline]
     pub(super) fn find(&self, address: &Address) -> Option<Handle> {
+        let last = self.entries.get(self.last.index()).and_then(|entry| entry.address.as_ref());
+        if last.is_some_and(|last| last.is_copy_of(address)) {
+            return Some(self.last);
+        }
+        self.search(address)
+    }
+
+    #[inline(never)]
+    fn search(&self, address: &Address) -> Option<Handle> {
         if self.names(self.last, address) {
             return Some(self.last);
         }
@@ -103,6 +113,14 @@ impl Directory {
         let handle = self.find(address)?;
         self.last = handle;
         Some(handle)
+    }
+
+    /// Finds an address whose handle was probably this one.
+    pub(super) fn seek_near(&mut self, handle: Handle, address: &Address) -> Option<Handle> {
+        if self.names(handle, address) {
+            self.last = handle;
+        }
+        self.seek(address)
     }
 
     /// The handle of an address, which is held from now on.

@@ -68,6 +68,8 @@ impl Partition {
             self.answer(knock.ticket, ClientAnswer::Refused(ClientRefusal::UnknownFunction), out);
         } else if self.doors.waiting.contains_key(target) {
             self.doors.queue(knock);
+        } else if knock.request.is_none() {
+            self.accept_client(now, knock, None, out);
         } else if let Some(knock) = self.try_door(now, knock, out) {
             self.wait_at_door(knock, out);
         }
@@ -122,7 +124,7 @@ impl Partition {
         };
         match known {
             Some(Row::Request(row)) => {
-                let answer = repeated(&knock, &request, row);
+                let answer = repeated(&knock, &request, *row);
                 self.answer(knock.ticket, answer, out);
             }
             _ if self.state.keys >= self.limits.idempotency_keys => {

@@ -77,7 +77,7 @@ impl Partition {
             _ => TimerKey::END,
         };
         let timers = rows.rows.into_iter().filter_map(|(key, row)| match (key, row) {
-            (RowKey::Timer(key), Row::Timer(task)) => Some(Timer { key, task }),
+            (RowKey::Timer(key), Row::Timer(task)) => Some(Timer { key, task: *task }),
             _ => None,
         });
         self.state.timers.load = None;

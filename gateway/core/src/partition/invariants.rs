@@ -98,7 +98,7 @@ fn timers_equal_fold(partition: &Partition, fold: &BTreeMap<RowKey, Row>) -> Res
     let from = RowKey::Timer(super::row::TimerKey { fire_at: Timestamp(0), id: Sequence::NONE });
     let folded = fold.range(from..RowKey::Timer(timers.horizon()));
     let folded = folded.filter_map(|(key, row)| match (key, row) {
-        (RowKey::Timer(key), Row::Timer(task)) => Some((key, task)),
+        (RowKey::Timer(key), Row::Timer(task)) => Some((key, &**task)),
         _ => None,
     });
     if !folded.eq(timers.near()) {
@@ -114,7 +114,7 @@ fn queues_equal_fold(partition: &Partition, fold: &BTreeMap<RowKey, Row>) -> Res
     for (destination, queue) in &partition.state.outbox.0 {
         for (sequence, envelope) in queue.held() {
             let row = fold.get(&RowKey::Outbox(*destination, sequence));
-            if !matches!(row, Some(Row::Envelope(folded)) if folded == envelope) {
+            if !matches!(row, Some(Row::Envelope(folded)) if **folded == *envelope) {
                 return violation(
                     "DUR-2",
                     format!("outbox to {destination}: {sequence} differs from its row"),
@@ -125,7 +125,7 @@ fn queues_equal_fold(partition: &Partition, fold: &BTreeMap<RowKey, Row>) -> Res
     for (egress, queue) in &partition.state.egresses.0 {
         for (sequence, emitted) in queue.held() {
             let row = fold.get(&RowKey::Egress(egress.clone(), sequence));
-            if !matches!(row, Some(Row::Emitted(folded)) if folded == emitted) {
+            if !matches!(row, Some(Row::Emitted(folded)) if **folded == *emitted) {
                 return violation(
                     "DUR-2",
                     format!("egress {egress}: {sequence} differs from its row"),
@@ -172,7 +172,8 @@ pub fn one_group_per_address(partition: &Partition) -> Result<(), Violation> {
         if let Some(Slot::InFlight(flight) | Slot::Committing(flight, _)) = partition.slot(address)
         {
             in_flight += 1;
-            if partition.schedule.batch(flight.batch.number) != Some(address) {
+            let found = partition.schedule.batch(flight.batch.number);
+            if found.map(|(_, address)| address) != Some(address) {
                 return violation(
                     "ORD-1",
                     format!("batch {} of {address} does not lead back to it", flight.batch),

@@ -62,7 +62,11 @@ static NOBODY: Line = Line { ready: BTreeMap::new(), in_flight: 0, asked: 0, gra
 /// The lines of all function types.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    lines: HashMap<FunctionType, Line, FixedState>,
+    /// The places of lines.
+    index: HashMap<FunctionType, usize, FixedState>,
+    lines: Vec<(FunctionType, Line)>,
+    /// The place of the line that was changed last: mostly it is asked for next.
+    last: usize,
     /// Types somebody of which is ready, in the order in which they are served next.
     round: VecDeque<FunctionType>,
     ready: usize,
@@ -71,7 +75,16 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn of(&self, function: &FunctionType) -> &Line {
-        self.lines.get(function).unwrap_or(&NOBODY)
+        self.place(function).map_or(&NOBODY, |place| &self.lines[place].1)
+    }
+
+    #[inline]
+    fn place(&self, function: &FunctionType) -> Option<usize> {
+        let last = self.lines.get(self.last);
+        if last.is_some_and(|(last, _)| last.is(function)) {
+            return Some(self.last);
+        }
+        self.index.get(function).copied()
     }
 
     /// How many addresses are ready, of all types.
@@ -90,7 +103,12 @@ impl Lines {
     }
 
     fn line(&mut self, function: &FunctionType) -> &mut Line {
-        self.lines.entry_ref(function).or_default()
+        self.last = self.place(function).unwrap_or_else(|| {
+            self.index.insert(function.clone(), self.lines.len());
+            self.lines.push((function.clone(), Line::default()));
+            self.lines.len() - 1
+        });
+        &mut self.lines[self.last].1
     }
 
     /// An address joins the end of its line; returns its place there.
@@ -180,8 +198,14 @@ impl Lines {
     }
 
     fn forget_if_idle(&mut self, function: &FunctionType) {
-        if self.lines.len() > LINES_KEPT && self.of(function).is_idle() {
-            self.lines.remove(function);
+        if self.lines.len() > LINES_KEPT
+            && self.of(function).is_idle()
+            && let Some(place) = self.index.remove(function)
+        {
+            self.lines.swap_remove(place);
+            if let Some((moved, _)) = self.lines.get(place) {
+                self.index.insert(moved.clone(), place);
+            }
         }
     }
 }

@@ -223,16 +223,18 @@ impl Partition {
     }
 
     /// Makes a record true and lets its messages take effect.
-    fn commit(&mut self, now: Timestamp, mut record: Record, out: &mut Effects) {
+    fn commit(&mut self, now: Timestamp, record: Record, out: &mut Effects) {
+        let index = out.records.len();
+        // It is large: it is moved to its place first.
+        out.records.push(record);
+        let record = &mut out.records[index];
         for delivery in record.deliveries_mut() {
             if let Delivery::Local(entry) = delivery {
                 self.prepare(&mut entry.target);
             }
         }
-        self.state.apply(&record);
-        let index = out.records.len();
+        self.state.apply(record);
         let deliveries = record.deliveries().len();
-        out.records.push(record);
         for delivery in 0..deliveries {
             match &out.records[index].deliveries()[delivery] {
                 Delivery::Local(entry) => {

@@ -44,7 +44,7 @@ impl Partition {
         self.vacate(address);
         let Some(key) = request_key(address) else { return };
         let mut open = match rows.remove(&RowKey::Request(key)) {
-            Some(Row::Request(row)) if row.progress.reply.is_none() => Some(row),
+            Some(Row::Request(row)) if row.progress.reply.is_none() => Some(*row),
             _ => None,
         };
         while let Some(message) = self.head(address) {

@@ -2,13 +2,14 @@
 //!
 //! The order of keys here is the order of their bytes in the store (`codec::row`), within each table.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::group::ValueSpec;
 use super::order::{Signature, Subject};
 use super::record::Emitted;
 use crate::address::{Address, EgressId, FunctionType};
-use crate::footprint::counted;
+use crate::footprint::{counted, room};
 use crate::id::{Epoch, Lsn, PartitionId, Sequence, Timestamp};
 use crate::message::{
     ClientRequest, Envelope, Message, RequestKey, RequestProgress, SourceId, SourcePosition,
@@ -85,7 +86,7 @@ impl RowKey {
     }
 }
 
-/// The content of a row.
+/// The content of a row. What few rows have lies aside, so that the others, of which very many are in memory, are small.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Row {
     /// `Applied`.
@@ -107,15 +108,15 @@ pub enum Row {
     /// `Mailbox` without a sequence, and `Parked`.
     Parked(Parked),
     /// `Timer`.
-    Timer(TimerTask),
+    Timer(Box<TimerTask>),
     /// `Token`.
     Token(TimerKey),
     /// `Outbox`.
-    Envelope(Envelope),
+    Envelope(Box<Envelope>),
     /// `Egress`.
-    Emitted(Emitted),
+    Emitted(Box<Emitted>),
     /// `Request`.
-    Request(RequestRow),
+    Request(Box<RequestRow>),
     /// `Value`, with the moment at which it disappears; if that can be postponed, `Expiry` has it.
     Value(TypedValue, Timestamp),
     /// `Expiry`.
@@ -147,21 +148,23 @@ impl Row {
     pub(super) fn footprint(&self) -> usize {
         match self {
             Self::Message(message) => message.footprint(),
-            Self::Envelope(envelope) => envelope.footprint(),
-            Self::Emitted(emitted) => emitted.argument.footprint_shared(),
+            Self::Envelope(envelope) => room::<Envelope>(1) + envelope.footprint(),
+            Self::Emitted(emitted) => room::<Emitted>(1) + emitted.argument.footprint_shared(),
             Self::Value(value, _) => value.footprint_shared(),
-            Self::Timer(task) => task.footprint(),
+            Self::Timer(task) => room::<TimerTask>(1) + task.footprint(),
             Self::Parked(parked) => counted(parked.text.len()),
             Self::Pause(signature) => counted(signature.by.len()) + counted(signature.reason.len()),
             Self::Specs(specs) => counted(size_of_val(&**specs)),
             Self::Request(row) => {
                 let reply = row.progress.reply.as_ref().map_or(0, TypedValue::footprint_shared);
-                row.request.footprint() + reply
+                room::<RequestRow>(1) + row.request.footprint() + reply
             }
             _ => 0,
         }
     }
 }
+
+const _: () = assert!(size_of::<Row>() <= 112, "there is one for each value that changed lately");
 
 /// Why an address waits for an operator.
 #[derive(Clone, PartialEq, Eq, Debug)]

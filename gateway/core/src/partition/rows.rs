@@ -1,6 +1,7 @@
 //! What a record changes in the store: a pure function of the record, so that the rows that are written behind
 //! come from durable records and never from live state.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::record::{
@@ -97,7 +98,7 @@ impl<C: Changes> Rows<'_, C> {
             Record::ReplyRecorded { address, consumed, row } => {
                 self.changes.dequeue(address, &[*consumed]);
                 if let Some(row) = row {
-                    self.put(RowKey::Request(row.request.id), Row::Request(row.clone()));
+                    self.put(RowKey::Request(row.request.id), Row::Request(Box::new(row.clone())));
                 }
             }
             Record::ValuesRegistered { function, specs } => {
@@ -182,7 +183,7 @@ impl<C: Changes> Rows<'_, C> {
             }
             Delivery::Remote(entry) => {
                 let key = RowKey::Outbox(entry.destination, entry.sequence);
-                self.put(key, Row::Envelope(entry.envelope.clone()));
+                self.put(key, Row::Envelope(Box::new(entry.envelope.clone())));
                 self.put(
                     RowKey::OutboxNext(entry.destination),
                     Row::Sequence(entry.sequence.next()),
@@ -229,7 +230,7 @@ impl<C: Changes> Rows<'_, C> {
 
     fn emit(&mut self, entry: &EgressEntry) {
         let key = RowKey::Egress(entry.egress.clone(), entry.sequence);
-        self.put(key, Row::Emitted(entry.emitted.clone()));
+        self.put(key, Row::Emitted(Box::new(entry.emitted.clone())));
         let next = Row::Sequence(entry.sequence.next());
         self.put(RowKey::EgressNext(entry.egress.clone()), next);
     }
@@ -261,10 +262,10 @@ impl<C: Changes> Rows<'_, C> {
 
     fn timer(&mut self, timer: &Timer) {
         self.last_sequence = self.last_sequence.max(timer.key.id);
-        self.put(RowKey::Timer(timer.key), Row::Timer(timer.task.clone()));
+        self.put(RowKey::Timer(timer.key), Row::Timer(Box::new(timer.task.clone())));
     }
 
     fn request(&mut self, row: &RequestRow) {
-        self.put(RowKey::Request(row.request.id), Row::Request(row.clone()));
+        self.put(RowKey::Request(row.request.id), Row::Request(Box::new(row.clone())));
     }
 }

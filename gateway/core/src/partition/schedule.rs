@@ -72,7 +72,7 @@ const BYTES_PER_SLOT: usize =
 pub(super) struct Schedule {
     slots: Slots<Slot>,
     /// Whose group each batch of this epoch is.
-    batches: HashMap<u64, Address, FixedState>,
+    batches: HashMap<u64, (Handle, Address), FixedState>,
     troubles: HashMap<Handle, Trouble, FixedState>,
     pub(super) lines: Lines,
     backing_off: BTreeMap<(Timestamp, Address), Handle>,
@@ -122,7 +122,7 @@ impl Schedule {
             Slot::InFlight(flight) | Slot::Committing(flight, _) => {
                 self.in_flight += 1;
                 self.lines.begin(&address.function);
-                self.batches.insert(flight.batch.number, address.clone());
+                self.batches.insert(flight.batch.number, (handle, address.clone()));
             }
             Slot::BackingOff { until } => {
                 self.backing_off.insert((*until, address.clone()), handle);
@@ -172,13 +172,13 @@ impl Schedule {
     }
 
     /// Whose group a batch is, if it is in flight.
-    pub(super) fn batch(&self, number: u64) -> Option<&Address> {
+    pub(super) fn batch(&self, number: u64) -> Option<&(Handle, Address)> {
         self.batches.get(&number)
     }
 
     /// For the simulation: an old batch still leads to its address.
-    pub(super) fn remember_batch(&mut self, number: u64, address: &Address) {
-        self.batches.insert(number, address.clone());
+    pub(super) fn remember_batch(&mut self, number: u64, handle: Handle, address: &Address) {
+        self.batches.insert(number, (handle, address.clone()));
     }
 
     /// The address of a type that has waited longest for its turn; it leaves the line.

@@ -78,7 +78,7 @@ impl Partition {
         let queue = self.state.outbox.to(destination);
         queue.load = None;
         queue.refill(rows.rows.into_iter().filter_map(|(key, row)| match (key, row) {
-            (RowKey::Outbox(_, sequence), Row::Envelope(envelope)) => Some((sequence, envelope)),
+            (RowKey::Outbox(_, sequence), Row::Envelope(envelope)) => Some((sequence, *envelope)),
             _ => None,
         }));
     }
@@ -87,7 +87,7 @@ impl Partition {
         let queue = self.state.egresses.to(egress);
         queue.load = None;
         queue.refill(rows.rows.into_iter().filter_map(|(key, row)| match (key, row) {
-            (RowKey::Egress(_, sequence), Row::Emitted(emitted)) => Some((sequence, emitted)),
+            (RowKey::Egress(_, sequence), Row::Emitted(emitted)) => Some((sequence, *emitted)),
             _ => None,
         }));
     }

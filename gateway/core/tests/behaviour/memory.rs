@@ -2,6 +2,7 @@
 
 use tidegate_core::id::Timestamp;
 use tidegate_core::limits::Limits;
+use tidegate_core::partition::Memory;
 use tidegate_core::partition::group::Response;
 
 use crate::bench::{Bench, address, name, said, text};
@@ -78,6 +79,63 @@ fn many_messages_from_one_answer_wait_in_the_store() {
     assert!(bench.partition.is_quiet());
     bench.flush();
     assert_eq!(bench.applied(), Some(bench.partition.lsn()));
+}
+
+/// A bench whose mailboxes may have little when memory is short, with messages that wait behind the one in flight.
+fn crowded(resident_bytes: usize) -> Bench {
+    let limits = Limits { resident_bytes, mailbox_bytes: 4 << 10, ..Limits::default() };
+    let mut bench = Bench::with(limits, 1);
+    for number in 0..WAITING {
+        bench.send("busy", &format!("{number}"));
+    }
+    bench
+}
+
+const WAITING: usize = 200;
+
+fn process_all(bench: &mut Bench) -> Vec<String> {
+    let mut processed = Vec::new();
+    while let Some(group) = bench.groups.pop_front() {
+        processed.extend(said(&group));
+        bench.succeed(&group, Response::default());
+    }
+    processed
+}
+
+#[test]
+fn a_waiting_message_counts_once_before_and_after_it_is_flushed() {
+    let mut bench = crowded(RESIDENT_BYTES);
+    let before = bench.partition.memory();
+    bench.flush();
+    let after = bench.partition.memory();
+    let sum = |memory: Memory| memory.resident + memory.dirty;
+    assert!(after.dirty < before.dirty / 10, "what is flushed is not dirty: {after:?}");
+    assert!(after.resident > before.dirty / 2, "what still waits is resident: {after:?}");
+    assert!(sum(after) < sum(before), "{before:?} became {after:?}");
+}
+
+#[test]
+fn a_long_mailbox_stays_in_memory_while_there_is_room() {
+    let mut bench = crowded(RESIDENT_BYTES);
+    bench.flush();
+    let loads = bench.partition.tally().address_loads;
+    assert_eq!(process_all(&mut bench).len(), WAITING);
+    assert_eq!(bench.partition.tally().address_loads, loads, "nothing was read again");
+}
+
+#[test]
+fn a_long_mailbox_is_left_to_the_store_when_memory_is_short() {
+    let mut bench = crowded(16 << 10);
+    bench.flush();
+    while bench.partition.next_deadline() == Some(Timestamp(0)) {
+        bench.wait(0);
+    }
+    let loads = bench.partition.tally().address_loads;
+    let resident = bench.partition.memory().resident;
+    assert!(resident <= 16 << 10, "{resident} bytes are resident");
+    let expected: Vec<String> = (0..WAITING).map(|number| number.to_string()).collect();
+    assert_eq!(process_all(&mut bench), expected, "in order, and nothing is lost");
+    assert!(bench.partition.tally().address_loads > loads, "the rest was read again");
 }
 
 #[test]

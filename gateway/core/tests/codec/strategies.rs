@@ -426,11 +426,11 @@ fn row_of(key: &RowKey) -> BoxedStrategy<Row> {
             parked().prop_map(Row::Parked).boxed()
         }
         RowKey::Mailbox(..) => message().prop_map(|message| Row::Message(message.into())).boxed(),
-        RowKey::Timer(_) => timer_task().prop_map(Row::Timer).boxed(),
+        RowKey::Timer(_) => timer_task().prop_map(|row| Row::Timer(Box::new(row))).boxed(),
         RowKey::Token(..) => timer_key().prop_map(Row::Token).boxed(),
-        RowKey::Outbox(..) => envelope().prop_map(Row::Envelope).boxed(),
-        RowKey::Egress(..) => emitted().prop_map(Row::Emitted).boxed(),
-        RowKey::Request(_) => request_row().prop_map(Row::Request).boxed(),
+        RowKey::Outbox(..) => envelope().prop_map(|row| Row::Envelope(Box::new(row))).boxed(),
+        RowKey::Egress(..) => emitted().prop_map(|row| Row::Emitted(Box::new(row))).boxed(),
+        RowKey::Request(_) => request_row().prop_map(|row| Row::Request(Box::new(row))).boxed(),
         RowKey::Value(..) => (value(), timestamp())
             .prop_map(|(value, expires_at)| Row::Value(value, expires_at))
             .boxed(),

@@ -218,11 +218,11 @@ impl World {
             TimerOutcome::Delivered(delivery) => delivery,
         };
         self.cover("a timer fired");
-        let Some(Row::Timer(TimerTask::Send { sender, target, argument, .. })) =
-            self.site(of).fold.get(&RowKey::Timer(timer)).cloned()
-        else {
-            return Err(format!("timer {timer:?} fired, which is gone"));
+        let gone = || format!("timer {timer:?} fired, which is gone");
+        let Some(Row::Timer(task)) = self.site(of).fold.get(&RowKey::Timer(timer)).cloned() else {
+            return Err(gone());
         };
+        let TimerTask::Send { sender, target, argument, .. } = *task else { return Err(gone()) };
         let envelope = Envelope { caller: Some(sender), target, argument };
         check_delivery(delivery, &envelope)?;
         Ok(Fact::Fired { due: timer.fire_at, now, envelope })

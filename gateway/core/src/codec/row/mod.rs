@@ -10,6 +10,7 @@
 mod key;
 mod key_reader;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -152,11 +153,11 @@ impl Durable for Row {
             kind::SPECS => Self::Specs(Durable::read(input)?),
             kind::MESSAGE => Self::Message(Durable::read(input)?),
             kind::PARKED => Self::Parked(Durable::read(input)?),
-            kind::TIMER => Self::Timer(Durable::read(input)?),
+            kind::TIMER => Self::Timer(Box::new(Durable::read(input)?)),
             kind::TOKEN => Self::Token(Durable::read(input)?),
-            kind::ENVELOPE => Self::Envelope(Durable::read(input)?),
-            kind::EMITTED => Self::Emitted(Durable::read(input)?),
-            kind::REQUEST => Self::Request(Durable::read(input)?),
+            kind::ENVELOPE => Self::Envelope(Box::new(Durable::read(input)?)),
+            kind::EMITTED => Self::Emitted(Box::new(Durable::read(input)?)),
+            kind::REQUEST => Self::Request(Box::new(Durable::read(input)?)),
             kind::VALUE => Self::Value(Durable::read(input)?, Durable::read(input)?),
             kind::EXPIRY => Self::Expiry(Durable::read(input)?),
             kind::PAUSE => Self::Pause(Durable::read(input)?),
