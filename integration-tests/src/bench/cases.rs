@@ -44,6 +44,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 const MANY_KEYS: u64 = 1_000_000;
 /// Messages that streams may have accepted and not handled: four for each of 100,000 addresses, as behind a source that has a backlog.
 const UNHANDLED_MAX: u64 = 400_000;
+/// The same while many addresses come into being: those that wait for nothing yet only take memory.
+const UNHANDLED_WHILE_WARMING_MAX: u64 = 50_000;
 /// The budget of cases that are about memory.
 const SMALL_MEMORY: &str = "256MiB";
 /// The messages of a flood, all to one address.
@@ -134,7 +136,7 @@ async fn warm(setting: &mut Setting, function: &FunctionType, keys: u64) -> Resu
         function: function.clone(),
         keys,
         amplification: 1,
-        unhandled_max: UNHANDLED_MAX,
+        unhandled_max: UNHANDLED_WHILE_WARMING_MAX,
         quota,
     };
     stream_and_drain(setting, stream).await.map(drop)

@@ -68,8 +68,7 @@ impl Partition {
 
     /// Whether a function was shown the values of an address and its answer is not committed.
     fn is_shown(&self, address: &Address) -> bool {
-        let slot = self.state.directory.find(address).and_then(|handle| self.schedule.slot(handle));
-        matches!(slot, Some(Slot::InFlight(_) | Slot::Committing(..)))
+        matches!(self.slot(address), Some(Slot::InFlight(_) | Slot::Committing(..)))
             && !self.state.planted.has(Bug::SweptInFlight)
     }
 }

@@ -52,15 +52,14 @@ pub(in crate::invoker) fn decode_single(
 /// Reads the answer of the batch extension, given the groups of the request, and their origins as far as they have traces.
 pub(in crate::invoker) fn decode_batch(
     body: Bytes,
-    groups: &[(PartitionId, BatchId, u32)],
+    groups: &[Echo],
     origins: &[Origins],
 ) -> Result<BatchAnswer, InvalidAnswer> {
     let reader = Reader { body_bytes: body.len() };
-    let places: HashMap<_, _> =
-        groups.iter().enumerate().map(|(place, echo)| (*echo, place)).collect();
+    let mut places = Places::new(groups);
     let mut answer = BatchAnswer { results: vec![None; groups.len()], unmatched: 0 };
     for group in batch::BatchResponse::decode(body)?.groups {
-        let place = echo(&group).and_then(|echo| places.get(&echo)).copied();
+        let place = echo(&group).and_then(|echo| places.find(&echo));
         match place.map(|place| (place, &mut answer.results[place])) {
             Some((place, vacant @ None)) => {
                 let none = Origins::default();
@@ -74,7 +73,35 @@ pub(in crate::invoker) fn decode_batch(
     Ok(answer)
 }
 
-fn echo(group: &batch::GroupResponse) -> Option<(PartitionId, BatchId, u32)> {
+/// What names a group in a request and in its answer.
+type Echo = (PartitionId, BatchId, u32);
+
+/// Finds the groups of a request by what their results echo. Most answers have the order of the request; only for others it is
+/// worth a table.
+struct Places<'a> {
+    groups: &'a [Echo],
+    next: usize,
+    table: Option<HashMap<Echo, usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(groups: &'a [Echo]) -> Self {
+        Self { groups, next: 0, table: None }
+    }
+
+    fn find(&mut self, echo: &Echo) -> Option<usize> {
+        let place = if self.groups.get(self.next) == Some(echo) {
+            self.next
+        } else {
+            let all = || self.groups.iter().enumerate().map(|(place, echo)| (*echo, place));
+            self.table.get_or_insert_with(|| all().collect()).get(echo).copied()?
+        };
+        self.next = place + 1;
+        Some(place)
+    }
+}
+
+fn echo(group: &batch::GroupResponse) -> Option<Echo> {
     let id = group.batch?;
     let partition = PartitionId(u16::try_from(id.partition).ok()?);
     let batch = BatchId { epoch: tidegate_core::id::Epoch(id.epoch), number: id.number };
