@@ -96,7 +96,7 @@ impl Databases {
             let clock = DatabaseClock::starting_at(last_timestamp_ms(&admin).await?);
             builder.with_system_clock(Arc::new(clock)).build().await
         };
-        self.background.run(opening).await
+        self.background.run(Box::pin(opening)).await
     }
 }
 

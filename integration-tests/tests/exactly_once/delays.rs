@@ -52,6 +52,8 @@ async fn every_delayed_message_is_delivered_once() {
     }
     assert!(gateway.stop().await.success());
     let rows = read_all(&gateway.data(), 8).await;
-    let pending = rows.iter().filter(|(_, row)| matches!(row, Row::Timer(TimerTask::Send { .. })));
+    let pending = rows.iter().filter(
+        |(_, row)| matches!(row, Row::Timer(task) if matches!(**task, TimerTask::Send { .. })),
+    );
     assert_eq!(pending.count(), 0);
 }

@@ -173,7 +173,9 @@ async fn settle(gateway: &Gateway) {
 
 async fn nothing_else_is_left(data: &Path, expected: &Value) {
     let rows = read_all(data, 8).await;
-    let timers = rows.iter().filter(|(_, row)| matches!(row, Row::Timer(TimerTask::Send { .. })));
+    let timers = rows.iter().filter(
+        |(_, row)| matches!(row, Row::Timer(task) if matches!(**task, TimerTask::Send { .. })),
+    );
     assert_eq!(timers.count() as u64, expected["timers"].as_u64().unwrap(), "pending timers");
     let waiting =
         rows.iter().filter(|(key, _)| matches!(key, RowKey::Mailbox(..) | RowKey::Outbox(..)));
