@@ -136,7 +136,8 @@ impl Budget {
     }
 
     /// Whether rows have to be written for others to come in.
-    pub(super) fn is_pressed(&self) -> bool {
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
         *self.pressure.borrow() != Pressure::Low
     }
 

@@ -81,6 +81,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("tidegate_memory_bytes", "What holds memory, by kind"),
     ("tidegate_memory_budget_bytes", "The bound for partitions, without the cache of the store"),
     ("tidegate_doors_closed", "1 while the memory budget is used up and nobody is let in"),
+    ("tidegate_doors_narrow", "1 while those who brought much of late wait for rows to be written"),
     ("tidegate_doors_waiting", "Messages that wait to be let in"),
     ("tidegate_log_backlog_bytes", "Bytes of the log that some store does not hold yet"),
     ("tidegate_store_cache_capacity_bytes", "The bound of the cache of blocks"),

@@ -27,6 +27,7 @@ pub async fn show_gauges(budget: Arc<Budget>) {
         }
         metrics::gauge!("tidegate_doors_waiting").set(budget.doors().waiting() as f64);
         metrics::gauge!("tidegate_doors_closed").set(f64::from(u8::from(budget.is_exceeded())));
+        metrics::gauge!("tidegate_doors_narrow").set(f64::from(u8::from(budget.is_pressed())));
     }
 }
 
