@@ -2,10 +2,8 @@
 //! much.
 //!
 //! Every message that comes in from outside holds its bytes of room behind the [doors](super::doors) until its partition
-//! has handled it. While the partitions use more than the budget, what was handled is not given back, so the room runs out
-//! and the doors stand closed. They open again because the pressure is told to every partition, also to those that nothing
-//! happens to: each flushes what it may. They close in the same way while an egress
-//! holds more than it may.
+//! has handled it. While the partitions use more than the budget, or an egress holds more than it may, nobody is let in. The doors
+//! open again because the pressure is told to every partition, also to those that nothing happens to: each flushes what it may.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +13,7 @@ use tidegate_core::limits::Limits;
 use tidegate_core::partition::Memory;
 use tokio::sync::watch;
 
-use super::doors::Doors;
+use super::doors::{Admission, Doors};
 
 /// What messages on their way to a partition may take, in bytes. Whatever comes waits for all of it, so it is a few milliseconds'
 /// work; one message more may be larger than that.
@@ -108,8 +106,15 @@ impl Budget {
         // Summed up under the lock of the channel: the last one to take it has seen what all others stored.
         self.pressure.send_if_modified(|pressure| {
             let now = if closed() { Pressure::Exceeded } else { self.pressure_of(self.used()) };
-            self.doors.narrow(now != Pressure::Low);
-            std::mem::replace(pressure, now) != now
+            let changed = std::mem::replace(pressure, now) != now;
+            if changed {
+                self.doors.admit(match now {
+                    Pressure::Low => Admission::All,
+                    Pressure::High => Admission::Light,
+                    Pressure::Exceeded => Admission::None,
+                });
+            }
+            changed
         });
     }
 

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -48,7 +48,20 @@ struct Line {
     knocks: u64,
     /// Bytes that anybody ever brought.
     brought: u64,
+    admission: Admission,
     closed: bool,
+}
+
+/// Who is let in, if there is room.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Admission {
+    /// Everybody.
+    #[default]
+    All,
+    /// Who brought little of late.
+    Light,
+    /// Nobody for now.
+    None,
 }
 
 /// What a visitor has in line.
@@ -71,8 +84,6 @@ struct Hall {
     bytes: i64,
     /// Below zero by what the last one brought too much.
     free_bytes: AtomicI64,
-    /// Only light visitors are let in.
-    narrow: AtomicBool,
     /// How many stand in line.
     waiting: AtomicUsize,
     freed: Notify,
@@ -93,7 +104,6 @@ impl Doors {
         let hall = Hall {
             bytes,
             free_bytes: AtomicI64::new(bytes),
-            narrow: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
         };
@@ -116,11 +126,11 @@ impl Doors {
         self.let_in(&mut line);
     }
 
-    /// Narrows the doors, so that nobody comes in who brought much of late, or widens them again.
-    pub fn narrow(&self, narrow: bool) {
-        if self.hall.narrow.swap(narrow, Ordering::SeqCst) && !narrow {
-            self.hall.freed.notify_one();
-        }
+    /// Says who is let in from now on.
+    pub fn admit(&self, admission: Admission) {
+        let mut line = self.line();
+        line.admission = admission;
+        self.let_in(&mut line);
     }
 
     /// Lets those in who wait, whenever room is given back. Never returns.
@@ -161,7 +171,7 @@ impl Doors {
         // Told before the hall is looked at, so that who gives room back meanwhile knows of it.
         self.hall.waiting.store(line.len(), Ordering::SeqCst);
         while self.hall.has_room()
-            && let Some(knock) = line.leave(self.hall.narrow.load(Ordering::SeqCst))
+            && let Some(knock) = line.leave()
         {
             (knock.enter)(Some(self.hall.take(knock.bytes)));
         }
@@ -200,16 +210,20 @@ impl Line {
     }
 
     /// Takes out who is next.
-    fn leave(&mut self, narrow: bool) -> Option<Knock> {
-        let light = self.light.first_key_value().map(|(place, _)| *place);
-        let heavy = self.heavy.first_key_value().map(|(place, _)| *place).filter(|_| !narrow);
+    fn leave(&mut self) -> Option<Knock> {
+        let first = |queue: &Queue| queue.first_key_value().map(|(place, _)| *place);
+        let (light, heavy) = match self.admission {
+            Admission::All => (first(&self.light), first(&self.heavy)),
+            Admission::Light => (first(&self.light), None),
+            Admission::None => return None,
+        };
         let queue = match (light, heavy) {
             (Some(light), Some(heavy)) if heavy < light => &mut self.heavy,
             (None, Some(_)) => &mut self.heavy,
             _ => &mut self.light,
         };
         let ((begin, _), knock) = queue.pop_first()?;
-        if !narrow {
+        if self.admission == Admission::All {
             // Those who have to wait meanwhile shall not owe it to others.
             self.reached = self.reached.max(begin);
         }
@@ -329,15 +343,26 @@ mod tests {
         for name in 0..4 {
             entrance.knock(&flooding, portion, name);
         }
-        entrance.doors.narrow(true);
+        entrance.doors.admit(Admission::Light);
         entrance.knock(&flooding, portion, 4);
         entrance.knock(&flooding, 1, 5);
         entrance.knock(&Visitor::new(), 8, 1_000);
         let names = || entrance.entered.try_iter().map(|(name, _room)| name).collect::<Vec<_>>();
         assert_eq!(names(), [0, 1, 2, 3, 1_000]);
         assert_eq!(entrance.doors.waiting(), 2);
-        entrance.doors.narrow(false);
+        entrance.doors.admit(Admission::All);
         assert_eq!(entrance.everybody().await, [4, 5]);
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_in_who_is_not_admitted_however_much_room_there_is() {
+        let (entrance, visitor) = (Entrance::with_room(1 << 20), Visitor::new());
+        entrance.doors.admit(Admission::None);
+        entrance.knock(&visitor, 1, 1);
+        entrance.knock(&visitor, 1, 2);
+        assert!(entrance.entered.try_recv().is_err());
+        entrance.doors.admit(Admission::All);
+        assert_eq!(entrance.everybody().await, [1, 2]);
     }
 
     #[test]
@@ -347,7 +372,7 @@ mod tests {
         drop(entrance.entered.try_recv());
         entrance.knock(&Visitor::new(), 2 * ERA_BYTES as usize, 2);
         drop(entrance.entered.try_recv());
-        entrance.doors.narrow(true);
+        entrance.doors.admit(Admission::Light);
         entrance.knock(&visitor, 1, 3);
         assert_eq!(entrance.entered.try_recv().map(|(name, _)| name), Ok(3));
     }

@@ -112,23 +112,28 @@ pub async fn flush(store: &dyn PartitionStore, batch: FlushBatch) -> Result<Lsn,
 
 /// Rows that are encoded before others may go on, in bytes.
 const ENCODED_BYTES: usize = 256 << 10;
+/// A key and what frames a row, beside what the row itself is said to take: an address, a name, a checksum.
+const ROW_OVERHEAD_BYTES: usize = 4 << 10;
 
 /// Encodes rows in portions, each of which lies in bytes of its own. Gives way to others between them.
 async fn encode(rows: Vec<(RowKey, Option<Row>)>) -> Vec<(Bytes, Option<Bytes>)> {
     let mut changes = Vec::with_capacity(rows.len());
     let mut rows = rows.into_iter();
     while rows.len() > 0 {
-        let (mut bytes, mut places) = (Vec::with_capacity(ENCODED_BYTES), Vec::new());
-        for (key, row) in rows.by_ref() {
+        // A row that is larger than a portion has one of its own, and no room beside it.
+        let first = rows.as_slice().first().and_then(|(_, row)| row.as_ref()).map_or(0, Row::cost);
+        let room = ENCODED_BYTES.max(first + ROW_OVERHEAD_BYTES);
+        let (mut bytes, mut places) = (Vec::with_capacity(room), Vec::new());
+        while let Some((_, row)) = rows.as_slice().first()
+            && (bytes.is_empty() || bytes.len() + row.as_ref().map_or(0, Row::cost) < room)
+            && let Some((key, row)) = rows.next()
+        {
             append_key(&key, &mut bytes);
             let middle = bytes.len();
             if let Some(row) = &row {
                 append_row(row, &mut bytes);
             }
             places.push((middle, bytes.len(), row.is_some()));
-            if bytes.len() >= ENCODED_BYTES {
-                break;
-            }
         }
         let (bytes, mut start) = (Bytes::from(bytes), 0);
         for (middle, end, is_there) in places {

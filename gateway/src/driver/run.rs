@@ -54,8 +54,8 @@ pub struct Driver {
     pub(super) waiters: Waiters,
     pub(super) meters: Meters,
     pub(super) spans: Spans,
-    /// Room of messages that were handled, kept while the node uses too much memory.
-    detained: Vec<Room>,
+    /// Room of messages that were handled, kept until it was noted what they take now.
+    handled: Vec<Room>,
     /// Groups under way that have a turn, with their functions.
     pub(super) turns: HashMap<BatchId, FunctionType>,
     /// Groups that functions are processing for us.
@@ -151,7 +151,7 @@ impl Driver {
             inbox,
             effects: adoption,
             waiters: Waiters::default(),
-            detained: Vec::new(),
+            handled: Vec::new(),
             turns: HashMap::new(),
             invoked: 0,
             patience: None,
@@ -313,12 +313,12 @@ impl Driver {
             }
             Command::Send { messages, room, answer } => {
                 self.take_in(messages, answer);
-                self.detained.push(room);
+                self.handled.push(room);
             }
             Command::Call { message, room, answer } => {
                 let ticket = self.waiters.caller(answer);
                 self.receive(message, ticket, true);
-                self.detained.push(room);
+                self.handled.push(room);
             }
             Command::Declare { declaration, done } => self.declare(declaration, done),
             Command::Reopen { egresses } => self.reopen(&egresses),
@@ -377,15 +377,13 @@ impl Driver {
         }
     }
 
-    /// Gives room back to those who wait at the doors, unless the node uses too much memory.
+    /// Notes what the partition uses, and gives room back to those who wait at the doors.
     fn open_doors(&mut self) {
         let backlogs = self.shared.egresses.backlogs();
         self.meters.show(&self.partition, &self.waiters, backlogs);
         let memory = self.partition.memory();
         self.shared.budget.note(self.partition.id(), memory, || backlogs.is_any_full());
-        if !self.shared.budget.is_exceeded() {
-            self.detained.clear();
-        }
+        self.handled.clear();
     }
 
     fn flush_if_due(&mut self) {
