@@ -199,6 +199,10 @@ impl Driver {
             self.look_at_the_clock().await?;
             self.open_doors();
             self.flush_if_due();
+            if !self.inbox.0.is_empty() {
+                // Once everything about this turn is noted and shown.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
@@ -226,7 +230,7 @@ impl Driver {
     }
 
     /// Takes a command and those that wait behind it, as far as one step holds them: a burst costs one append and not one for
-    /// each. Whoever else wants to compute has its turn before the next step.
+    /// each.
     async fn take_turn(&mut self, first: Command) -> Result<(), DriverFailure> {
         self.wait_for_room().await?;
         self.take(first);
@@ -237,9 +241,6 @@ impl Driver {
             left -= 1;
         }
         self.perform();
-        if !self.inbox.0.is_empty() {
-            tokio::task::yield_now().await;
-        }
         Ok(())
     }
 
