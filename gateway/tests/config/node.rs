@@ -129,7 +129,7 @@ fn values_that_contradict_each_other_are_refused() {
         (&[("ingress.body_limit", "9MiB")], "more than the largest message"),
         (&[("ingress.call_timeout", "6min")], "is longer than"),
         (&[("memory.budget", "1MiB"), ("store.cache", "1KiB")], "less than the 64MiB"),
-        (&[("store.cache", "200MiB")], "more than half of `memory.budget`"),
+        (&[("store.cache", "300MiB")], "more than half of `memory.budget`"),
         (&[("node_log.backlog", "1MiB")], "less than one frame"),
     ] {
         let found = faults(&given("", &[], flags)).to_string();
@@ -152,7 +152,7 @@ fn variables_of_a_kubernetes_service_are_left_alone() {
 fn the_memory_is_shared_by_the_partitions() {
     let (settings, _) = sound(&given("", &[], &[("idempotency.retention", "1min")]));
     let limits = settings.limits();
-    assert_eq!(limits.resident_bytes, (256 - 64) * (1 << 20) / 8 / 2);
+    assert_eq!(limits.resident_bytes, (512 - 64) * (1 << 20) / 8 / 2);
     assert_eq!(limits.idempotency_retention_ms, 60_000);
 }
 
